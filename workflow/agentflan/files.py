@@ -1,0 +1,118 @@
+"""Files: atomic writes, JSON lines, hashes. Nothing half-written is ever seen under its final name."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from agentflan.errors import FileError, RecordError
+
+_CHUNK = 1 << 20
+
+
+@contextmanager
+def atomic_write(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a temporary file beside `path`; give it its name only when the block ends without an error.
+
+    Args:
+        path: the final name; its folder is made.
+        mode: "w" (UTF-8 text, "\\n" line ends) or "wb".
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    try:
+        with open(temporary, mode, **text) as handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write a whole text file at once."""
+    with atomic_write(path) as handle:
+        handle.write(text)
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write indented JSON, keys in the order given, a newline at the end."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read a whole JSON file (``.gz`` too).
+
+    Raises:
+        FileError: the file is missing or is not JSON.
+    """
+    path = Path(path)
+    try:
+        with _open_text(path) as handle:
+            return json.load(handle)
+    except FileNotFoundError:
+        raise FileError(path, "no such file", "a JSON file") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, EOFError) as error:
+        raise FileError(path, f"broken JSON ({error})", "a whole JSON document", "Is the file cut off?") from None
+
+
+def write_jsonl(path: Path | str, rows: Iterable[dict[str, Any]]) -> int:
+    """Write one compact JSON object a line and return how many."""
+    count = 0
+    with atomic_write(path) as handle:
+        for row in rows:
+            handle.write(dump_line(row))
+            count += 1
+    return count
+
+
+def dump_line(row: dict[str, Any]) -> str:
+    """One JSON object as a line, the same bytes for the same object."""
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def read_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a JSON-lines file (``.gz`` too), one at a time.
+
+    Raises:
+        FileError: no such file.
+        RecordError: a line is not a JSON object; the line is named.
+    """
+    path = Path(path)
+    try:
+        handle = _open_text(path)
+    except FileNotFoundError:
+        raise FileError(path, "no such file", "a JSON-lines file") from None
+    with handle:
+        for number, line in enumerate(handle, 1):
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise RecordError(path, number, "", f"a line that is not JSON ({error})", "one JSON object a line") from None
+            if not isinstance(row, dict):
+                raise RecordError(path, number, "", f"a JSON {type(row).__name__}", "a JSON object")
+            yield row
+
+
+def sha256_of(path: Path | str) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as handle:
+        while chunk := handle.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _open_text(path: Path) -> IO[str]:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8")
+    return open(path, encoding="utf-8")
