@@ -61,8 +61,8 @@ class ReplySettings:
 def cache_key(model: str, messages: Messages) -> str:
     """The name of a conversation in the cache.
 
-    SHA-256, in hex, of the UTF-8 bytes of ``{"messages": [{"content": …, "role": …}, …], "model": …}`` as JSON with sorted
-    keys, no spaces and no escaped letters.
+    SHA-256, in hex, of the UTF-8 bytes of ``{"messages":[{"content":…,"role":…},…],"model":…}``: JSON with sorted keys,
+    no spaces and no escaped letters.
     """
     canonical = {"model": model, "messages": [{"role": turn["role"], "content": turn["content"]} for turn in messages]}
     text = json.dumps(canonical, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
@@ -115,7 +115,7 @@ def _cache_entry(line: bytes, path: Path, number: int) -> tuple[str, str]:
 
 @dataclass
 class _Budget:
-    """What was spent, in dollars. A try is booked at its highest price before it is sent: the cap holds whatever happens."""
+    """Dollars spent. A try is booked at its highest price before it is sent, so the cap holds whatever happens."""
 
     settings: ReplySettings
     spent: float = 0.0
@@ -124,8 +124,8 @@ class _Budget:
         price = highest_cost(messages, self.settings)
         if self.spent + price > self.settings.spending_cap:
             raise AgentFlanError(
-                f"the spending cap of ${self.settings.spending_cap:.2f} would be passed (${self.spent:.4f} booked so far); "
-                "the replies received stay in the cache: raise --spending-cap and repeat the command"
+                f"the spending cap of ${self.settings.spending_cap:.2f} would be passed (${self.spent:.4f} booked so "
+                "far); the replies received stay in the cache: raise --spending-cap and repeat the command"
             )
         self.spent += price
         return price
@@ -193,11 +193,11 @@ async def _open_client(settings: ReplySettings) -> AsyncIterator[Any]:
 def _open_cache(path: Path) -> IO[str]:
     """Open for appending, after cutting off a last line that a killed run left unfinished."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "ab+") as handle:
+    with path.open("ab+") as handle:
         handle.seek(0)
         content = handle.read()
         handle.truncate(content.rfind(b"\n") + 1)
-    return open(path, "a", encoding="utf-8", newline="\n")
+    return path.open("a", encoding="utf-8", newline="\n")
 
 
 async def _ask(key: str, messages: Messages, desk: _Desk) -> None:

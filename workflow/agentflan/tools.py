@@ -1,0 +1,37 @@
+"""Tool descriptions as plain text for a system turn, the same in the chat form, instruction pairs and negatives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+PLAIN_SYSTEM = "You are a helpful assistant."  # paper Fig. 10
+TOOLS_SYSTEM = PLAIN_SYSTEM + " You can use the following tools:"  # paper Fig. 11
+
+
+def system_text(tools: Iterable[dict[str, Any]]) -> str:
+    """The system turn that offers `tools`; without any, the plain one."""
+    listing = list_tools(tools)
+    return f"{TOOLS_SYSTEM}\n{listing}" if listing else PLAIN_SYSTEM
+
+
+def list_tools(tools: Iterable[dict[str, Any]]) -> str:
+    """One line a tool, ``name: description``, and under it one line an argument, ``- name (type): description``.
+
+    Args:
+        tools: descriptions with `name` and, where known, `description` and a JSON schema in `parameters`.
+    """
+    return "\n".join(line for tool in tools for line in _lines(tool))
+
+
+def _lines(tool: dict[str, Any]) -> Iterator[str]:
+    yield _described(str(tool["name"]), tool.get("description"))
+    schema = tool.get("parameters") or {}
+    required = schema.get("required", ())
+    for name, parameter in schema.get("properties", {}).items():
+        kind = str(parameter.get("type", "any")) + ("" if name in required else ", optional")
+        yield _described(f"- {name} ({kind})", parameter.get("description"))
+
+
+def _described(name: str, description: Any) -> str:
+    return f"{name}: {description}" if description else name
