@@ -1,0 +1,219 @@
+"""The typed configuration: what a study, a model and a training condition may say, and errors that name the key.
+
+`config/config.yaml` chooses a study; `config/studies/<name>.yaml`, `config/conditions.yaml` and `config/models.yaml`
+say what it is made of. `config/schema.json` and the tables of `config/README.md` are generated from the classes here.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from agentflan.errors import ConfigError
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors: a mistyped key must never be silently ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Shape(Strict):
+    """The shape of a Llama model that is trained from scratch."""
+
+    hidden_size: int = Field(gt=0, description="width of the residual stream")
+    layers: int = Field(gt=0, description="decoder layers")
+    heads: int = Field(gt=0, description="attention heads; divides hidden_size")
+    intermediate: int = Field(gt=0, description="width of the feed-forward layer")
+    max_length: int = Field(gt=0, description="context length in tokens")
+
+
+class Recipe(Strict):
+    """How a model is trained (Table 5, Appendix A)."""
+
+    lr: float = Field(2e-5, gt=0, description="peak learning rate")
+    warmup_lr: float = Field(4e-6, ge=0, description="learning rate at the first step")
+    warmup_share: float = Field(0.03, ge=0, lt=1, description="share of the steps that warm up")
+    schedule: Literal["cosine", "constant"] = Field("cosine", description="what follows the warm-up")
+    epochs: float = Field(1, gt=0, description="passes over the training set")
+    batch: int = Field(32, gt=0, description="conversations in a global batch")
+    max_length: int = Field(4096, gt=0, description="longest conversation in tokens; the rest is cut and counted")
+    dtype: Literal["float32", "bfloat16"] = Field("bfloat16", description="arithmetic of the forward pass")
+    zero: int = Field(0, ge=0, le=3, description="ZeRO stage of DeepSpeed")
+    threads: int = Field(1, gt=0, description="CPU threads of one process")
+    gpus: int = Field(0, ge=0, description="GPUs of the fine-tune; 0 is a CPU")
+
+
+class Model(Strict):
+    """A base model: either public weights or a shape to train from scratch."""
+
+    stands_for: str = Field(description="the paper's model in whose row it stands: Llama2-7B, -13B or -70B")
+    template: Literal["llama2", "agent_flan"] = Field("llama2", description="chat template of the untuned model")
+    hub: str | None = Field(None, description="hub id of public weights")
+    revision: str | None = Field(None, description="full commit of the hub repository")
+    gated: bool = Field(False, description="the licence must be accepted on the hub first")
+    scratch: Shape | None = Field(None, description="shape to train from scratch, instead of public weights")
+    pretraining: Recipe | None = Field(None, description="recipe of the training from scratch")
+    recipe: Recipe = Field(default_factory=Recipe, description="recipe of the fine-tunes")
+
+
+class General(Strict):
+    """How much ordinary conversation is mixed in (Appendix A)."""
+
+    ratio: float = Field(1.0, ge=0, description="general per agent sample (or token)")
+    by: Literal["sample", "token"] = Field("sample", description="unit of the ratio")
+
+
+class Weights(Strict):
+    """Share of the trajectories that train each capability (§4.2)."""
+
+    reasoning: float = Field(1.0, ge=0, le=1)
+    retrieval: float = Field(1.0, ge=0, le=1)
+    understanding: float = Field(1.0, ge=0, le=1)
+
+
+class Condition(Strict):
+    """A training condition: what the mixture holds."""
+
+    label: str = Field(description="the paper's name of the condition")
+    form: Literal["chat", "react", "none"] = Field("chat", description="form of the agent trajectories")
+    weights: Weights = Field(default_factory=Weights, description="capability shares of the chat form")
+    instruction: float | int = Field(0, ge=0, description="instruction pairs: a count if an integer, else their share")
+    react_share: float = Field(0.0, ge=0, le=1, description="share of trajectories in ReAct form (App. A: 0.1)")
+    cot_share: float = Field(0.0, ge=0, le=1, description="share in thought-and-call form (released preset: 0.3)")
+    negative: bool = Field(False, description="add the negative samples (§4.3)")
+    general: General = Field(default_factory=General, description="ordinary conversation")
+    datasets: list[str] | None = Field(None, description="agent datasets; all of the study's if not given")
+    fraction: float = Field(1.0, gt=0, le=1, description="nested share of the agent data (Fig. 7)")
+    template: Literal["llama2", "agent_flan"] | None = Field(None, description="chat template; the model's if not given")
+
+
+class World(Strict):
+    """The embedded world (§3 of the project's own design): seed and counts."""
+
+    seed: int = 0
+    size: dict[str, int] = Field(default_factory=dict, description="records per kind; the world's own defaults else")
+
+
+class Negatives(Strict):
+    """The negative samples (§4.3, App. C)."""
+
+    count: int = Field(761, ge=0, description="queries")
+    with_tools: float = Field(0.5, ge=0, le=1, description="share that is given tools")
+    reading: Literal["appendix", "section", "both"] = Field(
+        "appendix", description="tools that do not fit (App. C), ordinary talk beside tools (§4.3), or half of each"
+    )
+    model: str = Field("gpt-3.5-turbo", description="the model that replies; any OpenAI-compatible name")
+    max_cost: float = Field(10.0, ge=0, description="spending cap in US dollars")
+
+
+class Study(Strict):
+    """What is built."""
+
+    name: str = Field(description="name of the file and of the folder below results/")
+    description: str = Field(description="one line for people")
+    small: str = Field(description="model that stands for 7B: every condition is trained on it")
+    medium: str | None = Field(None, description="model that stands for 13B")
+    large: str | None = Field(None, description="model that stands for 70B")
+    conditions: list[str] = Field(description="conditions trained on the small model")
+    scaled_conditions: list[str] = Field(default_factory=list, description="conditions trained on the larger models")
+    seeds: list[int] = Field(default_factory=lambda: [0], min_length=1, description="seeds of the fine-tunes")
+    agent_datasets: list[str] = Field(description="agent corpora, in the order of Table 6")
+    filters: dict[str, dict[str, str]] = Field(default_factory=dict, description="options of a dataset's filter rule")
+    instruction_pairs: int = Field(2000, ge=0, description="instruction-following pairs that are built (App. A: 2,000)")
+    negatives: Negatives = Field(default_factory=Negatives, description="negative samples")
+    benchmarks: dict[str, dict[str, Any]] = Field(description="benchmarks to run, each with its settings")
+    not_run: dict[str, str] = Field(default_factory=dict, description="columns that are not run, each with the reason")
+    api_models: dict[str, str] = Field(default_factory=dict, description="table row → model of an OpenAI-compatible API")
+    evaluated_only: dict[str, str] = Field(default_factory=dict, description="table row → model that is only evaluated")
+    reference_row: str = Field("GPT-4", description="row of Table 1 that Figure 1 divides by, or oracle")
+    world: World | None = Field(None, description="make the raw data here instead of fetching it")
+    vocabulary: int | None = Field(None, gt=0, description="size of the tokenizer that is trained; none is trained else")
+
+
+class Configuration(Strict):
+    """A study with the models and conditions that it may name."""
+
+    study: Study
+    models: dict[str, Model]
+    conditions: dict[str, Condition]
+
+
+def load(folder: Path | str, name: str) -> Configuration:
+    """Read and check a study's configuration.
+
+    Args:
+        folder: the `config/` folder.
+        name: the study.
+
+    Raises:
+        ConfigError: every wrong key at once, each with file, key path, what was found and what was expected.
+    """
+    folder = Path(folder)
+    path = folder / "studies" / f"{name}.yaml"
+    known = sorted(file.stem for file in path.parent.glob("*.yaml"))
+    if name not in known:
+        raise ConfigError([f"study {name!r}: no such study{_nearest(name, known)}; there are: {', '.join(known)}"])
+    files = {"study": path, "models": folder / "models.yaml", "conditions": folder / "conditions.yaml"}
+    parts = {part: _read_yaml(file) for part, file in files.items()}
+    try:
+        configuration = Configuration.model_validate(parts)
+    except ValidationError as error:
+        raise ConfigError([_sentence(files, problem) for problem in error.errors()]) from None
+    problems = _dangling_names(configuration, files)
+    if problems:
+        raise ConfigError(problems)
+    return configuration
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError([f"{path}: no such file"]) from None
+    except yaml.YAMLError as error:
+        raise ConfigError([f"{path}: not YAML ({error})"]) from None
+
+
+def _sentence(files: dict[str, Path], problem: Any) -> str:
+    part, *keys = [str(key) for key in problem["loc"]]
+    place = ".".join(keys) or "the whole file"
+    found = "" if problem["type"] == "missing" else f": found {problem['input']!r}"
+    hint = _nearest(keys[-1], _allowed_keys(part, keys)) if problem["type"] == "extra_forbidden" and keys else ""
+    return f"{files[part]}: key {place}{found}: {problem['msg']}{hint}"
+
+
+def _allowed_keys(part: str, keys: list[str]) -> list[str]:
+    kinds = {"study": Study, "models": Model, "conditions": Condition}
+    depth = 1 if part == "study" else 2
+    return list(kinds[part].model_fields) if len(keys) == depth else []
+
+
+def _dangling_names(configuration: Configuration, files: dict[str, Path]) -> list[str]:
+    study, problems = configuration.study, []
+    if files["study"].stem != study.name:
+        problems.append(f"{files['study']}: key name: found {study.name!r}; expected {files['study'].stem!r}")
+    models = [("small", study.small), ("medium", study.medium), ("large", study.large)]
+    models += [(f"evaluated_only.{row}", model) for row, model in study.evaluated_only.items()]
+    for key, model in models:
+        if model is not None and model not in configuration.models:
+            problems.append(f"{files['study']}: key {key}: no model {model!r}{_nearest(model, configuration.models)}")
+    for key in ("conditions", "scaled_conditions"):
+        for condition in getattr(study, key):
+            if condition not in configuration.conditions:
+                hint = _nearest(condition, configuration.conditions)
+                problems.append(f"{files['study']}: key {key}: no condition {condition!r}{hint}")
+    for part in ("models", "conditions"):
+        for key in getattr(configuration, part):
+            if not key.isidentifier():
+                problems.append(f"{files[part]}: key {key}: names are letters, digits and _ only (they are joined by -)")
+    return problems
+
+
+def _nearest(name: str, known: Any) -> str:
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {found[0]!r}?)" if found else ""

@@ -1,0 +1,52 @@
+"""Scores: every episode is a line of a transcript, and a score is a function of transcripts and task files alone."""
+
+
+rule run_episodes:
+    """Let an agent play the episodes of a benchmark."""
+    input:
+        checkpoint_of,
+        receipt=benchmark_receipt,
+    output:
+        transcripts="<study>/transcripts/{agent}/{benchmark}.jsonl",
+    log:
+        "<study>/logs/run_episodes/{agent}/{benchmark}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        backend=agent_backend,
+        model=agent_model,
+        settings=benchmark_settings,
+        code=stage_code("commands.run_episodes"),
+    shell:
+        "agentflan run_episodes"
+        " --benchmark {wildcards.benchmark}"
+        " --data $(dirname {input.receipt:q})"
+        " --backend {params.backend}"
+        " --model {params.model:q}"
+        " --settings {params.settings:q}"
+        " --out {output.transcripts:q}"
+        " > {log:q} 2>&1"
+
+
+rule score_transcripts:
+    """Score stored transcripts; it can be run again on old ones."""
+    input:
+        transcripts="<study>/transcripts/{agent}/{benchmark}.jsonl",
+        receipt=benchmark_receipt,
+    output:
+        scores="<study>/scores/{agent}/{benchmark}.json",
+    log:
+        "<study>/logs/score_transcripts/{agent}/{benchmark}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=benchmark_settings,
+        code=stage_code("commands.score_transcripts"),
+    shell:
+        "agentflan score_transcripts"
+        " --benchmark {wildcards.benchmark}"
+        " --data $(dirname {input.receipt:q})"
+        " --transcripts {input.transcripts:q}"
+        " --settings {params.settings:q}"
+        " --out {output.scores:q}"
+        " > {log:q} 2>&1"
