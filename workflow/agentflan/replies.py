@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 Messages = list[dict[str, str]]
 
-_CHARACTERS_A_TOKEN = 4  # English text; only for the estimate and the cap
+_BYTES_A_TOKEN = 3  # rather too few: the estimate and the cap should err upwards
 _RETRIED = (408, 409, 429)  # besides every status from 500 on
 
 
@@ -138,7 +138,7 @@ def highest_cost(messages: Messages, settings: ReplySettings) -> float:
 
 
 def _prompt_tokens(messages: Messages) -> int:
-    return sum(len(turn["content"]) // _CHARACTERS_A_TOKEN + 8 for turn in messages)
+    return sum(len(turn["content"].encode()) // _BYTES_A_TOKEN + 8 for turn in messages)
 
 
 def _estimate_sentence(missing: dict[str, Messages], settings: ReplySettings) -> str:
@@ -160,20 +160,17 @@ class _Desk:
     places: asyncio.Semaphore
     budget: _Budget
     replies: dict[str, str] = field(default_factory=dict)
+    failure: AgentFlanError | None = None
 
 
 async def _ask_all(missing: dict[str, Messages], cache: Path, settings: ReplySettings) -> dict[str, str]:
     async with _open_client(settings) as client:
         with _open_cache(cache) as handle:
             desk = _Desk(client, settings, handle, asyncio.Semaphore(settings.concurrency), _Budget(settings))
-            tasks = [asyncio.create_task(_ask(key, messages, desk)) for key, messages in missing.items()]
-            try:
-                await asyncio.gather(*tasks)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*(_ask(key, messages, desk) for key, messages in missing.items()))
     log.info(f"{len(desk.replies)} replies received, at most ${desk.budget.spent:.4f} spent")
+    if desk.failure:
+        raise desk.failure
     return desk.replies
 
 
@@ -201,14 +198,23 @@ def _open_cache(path: Path) -> IO[str]:
 
 
 async def _ask(key: str, messages: Messages, desk: _Desk) -> None:
+    """Ask one conversation. After a failure none is begun, but those on their way are let finish: they are paid for."""
     async with desk.places:
-        answer = await _try_until_answered(key, messages, desk)
+        if desk.failure:
+            return
+        try:
+            answer = await _try_until_answered(key, messages, desk)
+        except AgentFlanError as error:
+            desk.failure = desk.failure or error
+            return
     desk.replies[key] = answer["reply"]
     desk.cache.write(dump_line({"key": key, "model": desk.settings.model, **answer}))
     desk.cache.flush()
 
 
 async def _try_until_answered(key: str, messages: Messages, desk: _Desk) -> dict[str, Any]:
+    from openai import OpenAIError
+
     failure = ""
     for attempt in range(desk.settings.attempts):
         if attempt:
@@ -216,7 +222,7 @@ async def _try_until_answered(key: str, messages: Messages, desk: _Desk) -> dict
         desk.budget.book(messages)
         try:
             return await _send(messages, desk)
-        except Exception as error:  # the client lets errors of several libraries through
+        except (OpenAIError, ValueError) as error:  # ValueError: a body that is no reply
             failure = _describe(error)
             if not _may_pass(error):
                 break

@@ -1,0 +1,183 @@
+"""Replies are asked once, kept for good, and never cost more than allowed, whatever the server does."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from agentflan.errors import AgentFlanError, NotAvailable, RecordError
+from agentflan.replies import ReplySettings, cache_key, fetch_replies, highest_cost, read_cache
+
+KEY = "sk-made-up-key-for-tests"
+QUICK = ReplySettings(model="parrot", concurrency=4, attempts=4, timeout=0.5, backoff=0.01, max_tokens=20)
+
+
+def talk(text: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": text}]
+
+
+class Server(ThreadingHTTPServer):
+    """An OpenAI-compatible server that repeats the last message; `faults` says what goes wrong at which try."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.tries: dict[str, int] = {}
+        self.faults: Callable[[str, int], str | int | None] = lambda text, attempt: None
+        self.lock, self.open, self.most_open = threading.Lock(), 0, 0
+
+    def count(self, change: int) -> None:
+        with self.lock:
+            self.open += change
+            self.most_open = max(self.most_open, self.open)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_POST(self) -> None:
+        self.server.count(1)
+        try:
+            self._answer()
+        finally:
+            self.server.count(-1)
+
+    def _answer(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        text = request["messages"][-1]["content"]
+        attempt = self.server.tries[text] = self.server.tries.get(text, 0) + 1
+        fault = self.server.faults(text, attempt)
+        if fault == "slow":
+            time.sleep(1.0)
+        if isinstance(fault, int):
+            self._send(fault, {"error": {"message": f"the key {self.headers['Authorization']} …"}})
+        elif fault == "empty":
+            self._send(200, {"choices": []})
+        else:
+            message = {"role": "assistant", "content": f"echo {text}"}
+            usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+            self._send(200, {"id": "1", "choices": [{"index": 0, "message": message}], "usage": usage}, fault == "cut")
+
+    def _send(self, status: int, body: dict, cut: bool = False) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data[: len(data) // 2] if cut else data)
+        self.close_connection = True
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with Server() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.server_port}/v1")
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_the_key_of_a_conversation_never_changes() -> None:
+    """A change would make every cache worthless, also the one that the embedded world writes."""
+    assert cache_key("m", talk("é")) == "a2c7407eff95b5c502141a1edf5c79c99248361836acc7a3a5141baeb9f67b82"
+
+
+def test_a_second_run_asks_nothing(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, talks = tmp_path / "replies.jsonl", [talk("a"), talk("b"), talk("a")]
+
+    first = fetch_replies(talks, cache, QUICK)
+    before = cache.read_bytes()
+    monkeypatch.delenv("OPENAI_API_KEY")
+    second = fetch_replies(talks, cache, QUICK)
+
+    assert first == second == ["echo a", "echo b", "echo a"]
+    assert server.tries == {"a": 1, "b": 1}
+    assert cache.read_bytes() == before
+
+
+def test_overload_errors_timeouts_and_cut_replies_are_tried_again(server: Server, tmp_path: Path) -> None:
+    trouble = {"busy": 429, "broken": 500, "late": "slow", "half": "cut", "nothing": "empty"}
+    server.faults = lambda text, attempt: trouble[text] if attempt == 1 else None
+
+    replies = fetch_replies([talk(text) for text in trouble], tmp_path / "replies.jsonl", QUICK)
+
+    assert replies == [f"echo {text}" for text in trouble]
+    assert set(server.tries.values()) == {2}
+
+
+def test_requests_run_side_by_side_within_the_limit(server: Server, tmp_path: Path) -> None:
+    fetch_replies([talk(str(number)) for number in range(30)], tmp_path / "replies.jsonl", QUICK)
+
+    assert 1 < server.most_open <= QUICK.concurrency
+
+
+def test_a_failed_run_goes_on_where_it_stopped(server: Server, tmp_path: Path) -> None:
+    cache, talks = tmp_path / "replies.jsonl", [talk("a"), talk("b"), talk("bad")]
+    server.faults = lambda text, attempt: 500 if text == "bad" else None
+    with pytest.raises(NotAvailable, match="status 500"):
+        fetch_replies(talks, cache, QUICK)
+    assert server.tries["bad"] == QUICK.attempts
+
+    server.faults = lambda text, attempt: None
+    assert fetch_replies(talks, cache, QUICK) == ["echo a", "echo b", "echo bad"]
+    assert (server.tries["a"], server.tries["b"]) == (1, 1)
+
+
+def test_a_line_cut_off_by_a_killed_run_is_asked_again(server: Server, tmp_path: Path) -> None:
+    cache = tmp_path / "replies.jsonl"
+    fetch_replies([talk("a"), talk("b")], cache, replace(QUICK, concurrency=1))
+    cache.write_bytes(cache.read_bytes()[:-5])
+
+    assert fetch_replies([talk("a"), talk("b")], cache, QUICK) == ["echo a", "echo b"]
+    assert server.tries == {"a": 1, "b": 2}
+    assert len(read_cache(cache)) == 2
+
+
+def test_a_broken_line_is_named(tmp_path: Path) -> None:
+    cache = tmp_path / "replies.jsonl"
+    cache.write_text('{"key":"x","reply":"y"}\n{"key":1}\n')
+
+    with pytest.raises(RecordError, match=r"replies\.jsonl: record 2"):
+        read_cache(cache)
+
+
+def test_the_spending_cap_holds(server: Server, tmp_path: Path) -> None:
+    cache = tmp_path / "replies.jsonl"
+    price = highest_cost(talk("0"), QUICK)
+    capped = replace(QUICK, concurrency=1, spending_cap=2.5 * price)
+    talks = [talk(str(number)) for number in range(6)]
+
+    for known in (2, 4):
+        with pytest.raises(AgentFlanError, match="spending cap"):
+            fetch_replies(talks, cache, capped)
+        assert len(read_cache(cache)) == sum(server.tries.values()) == known
+    assert len(fetch_replies(talks, cache, capped)) == 6
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_a_refusal_is_not_repeated_and_the_key_stays_secret(server: Server, tmp_path: Path, status: int) -> None:
+    server.faults = lambda text, attempt: status
+
+    with pytest.raises(NotAvailable, match=f"status {status}") as caught:
+        fetch_replies([talk("a")], tmp_path / "replies.jsonl", QUICK)
+
+    assert server.tries == {"a": 1}
+    assert KEY not in str(caught.value)
+
+
+def test_without_a_key_the_error_says_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+    with pytest.raises(NotAvailable, match="OPENAI_API_KEY is not set"):
+        fetch_replies([talk("a")], tmp_path / "replies.jsonl", QUICK)
