@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from agentflan import chat, elicit
+from agentflan.records import REASONING, RETRIEVAL, UNDERSTANDING, Step, Trajectory, Turn
 from hypothesis import given
 from hypothesis import strategies as st
-
-from agentflan import chat, datasets, elicit
-from agentflan.records import REASONING, RETRIEVAL, UNDERSTANDING, Step, Trajectory, Turn
 
 SEED = 7
 TOOL = {

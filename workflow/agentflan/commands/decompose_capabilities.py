@@ -1,0 +1,55 @@
+"""Take dialogues apart by capability (paper §4.2).
+
+Writes into one folder: reasoning, retrieval and understanding (each dialogue that trains the capability, loss on it
+alone), cot (thought and call in one turn), react (the original formats) and general (ordinary conversation). Files are
+read in the order of their names, whatever the order on the command line, and one record at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from agentflan.decomposed import DECOMPOSED, keep_capability, to_cot, to_general
+from agentflan.files import atomic_write, dump_line, read_jsonl, write_jsonl
+from agentflan.records import Trajectory, from_json, to_json
+
+Forms = dict[str, Callable[[Trajectory], Trajectory | None]]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    several = {"type": Path, "nargs": "*", "default": []}
+    parser.add_argument("--chat", **several, help="dialogues of the agent datasets (align_chat --out)")
+    parser.add_argument("--react", **several, help="the same in their own formats (align_chat --react)")
+    parser.add_argument("--general", **several, help="ordinary conversations, filtered")
+    parser.add_argument("--out-dir", type=Path, required=True, help="folder of the files written")
+
+
+def run(arguments: argparse.Namespace) -> str:
+    forms: Forms = {name: lambda dialogue, name=name: keep_capability(dialogue, name) for name in DECOMPOSED}
+    counts = write_forms(arguments.chat, arguments.out_dir, {**forms, "cot": to_cot})
+    counts["react"] = write_jsonl(arguments.out_dir / "react.jsonl", map(to_json, _read_all(arguments.react)))
+    general = map(to_general, _read_all(arguments.general))
+    counts["general"] = write_jsonl(arguments.out_dir / "general.jsonl", map(to_json, general))
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
+def write_forms(paths: list[Path], folder: Path, forms: Forms) -> dict[str, int]:
+    """Write each form of each trajectory to ``folder/<form>.jsonl``; return how many each file has."""
+    counts = dict.fromkeys(forms, 0)
+    with ExitStack() as stack:
+        files = {name: stack.enter_context(atomic_write(folder / f"{name}.jsonl")) for name in forms}
+        for trajectory in _read_all(paths):
+            for name, form in forms.items():
+                if formed := form(trajectory):
+                    files[name].write(dump_line(to_json(formed)))
+                    counts[name] += 1
+    return counts
+
+
+def _read_all(paths: list[Path]) -> Iterator[Trajectory]:
+    for path in sorted(paths, key=lambda path: (path.name, str(path))):
+        for number, row in enumerate(read_jsonl(path), 1):
+            yield from_json(row, path, number)
