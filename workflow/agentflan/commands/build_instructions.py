@@ -1,0 +1,29 @@
+"""Build instruction-following pairs from the steps of dialogues (paper §4.1, App. A: 2,000 pairs).
+
+Each pair asks for one call in a named format, JSON or ReAct-like lines, and answers exactly in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from agentflan.files import read_jsonl, write_jsonl
+from agentflan.instruction import build_pairs
+from agentflan.records import from_json, to_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--in", dest="sources", type=Path, nargs="+", required=True, help="dialogues, JSON lines")
+    parser.add_argument("--out", type=Path, required=True, help="the pairs, JSON lines")
+    parser.add_argument("--count", type=int, default=2000, help="pairs wanted (default 2000, as in the paper)")
+    parser.add_argument("--seed", type=int, default=0, help="draws the steps and the formats (default 0)")
+
+
+def run(arguments: argparse.Namespace) -> str:
+    dialogues = (
+        from_json(row, path, number) for path in arguments.sources for number, row in enumerate(read_jsonl(path), 1)
+    )
+    pairs = build_pairs(dialogues, arguments.count, arguments.seed)
+    written = write_jsonl(arguments.out, map(to_json, pairs))
+    return f"{written} of {arguments.count} pairs wanted"
