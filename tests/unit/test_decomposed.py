@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import json
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from agentflan import calls, decomposed
 from agentflan.chat import align
 from agentflan.commands import decompose_capabilities
+from agentflan.errors import RecordError
 from agentflan.files import read_jsonl, write_jsonl
 from agentflan.records import (
     CONVERSATION,
@@ -112,12 +114,15 @@ def test_general_conversation_trains_conversation() -> None:
 
 def test_the_command_writes_the_same_files_whatever_the_order_of_its_inputs(tmp_path: Path) -> None:
     for dataset in ("os", "kg"):
-        rows = [to_json(dialogue_of(*STEPS, name=f"{dataset}_{n}", dataset=dataset)) for n in range(3)]
-        write_jsonl(tmp_path / f"{dataset}.jsonl", rows)
+        dialogues = [dialogue_of(*STEPS, name=f"{dataset}_{n}", dataset=dataset) for n in range(3)]
+        write_jsonl(tmp_path / f"{dataset}.jsonl", map(to_json, dialogues))
+        originals = (to_json(replace(dialogue, stream="react")) for dialogue in dialogues)
+        write_jsonl(tmp_path / f"{dataset}.react.jsonl", originals)
     paths = [tmp_path / "os.jsonl", tmp_path / "kg.jsonl"]
+    reacts = [tmp_path / "os.react.jsonl", tmp_path / "kg.react.jsonl"]
 
     for folder, chats in (("one", paths), ("two", paths[::-1])):
-        arguments = Namespace(chat=chats, react=paths, general=[], out_dir=tmp_path / folder)
+        arguments = Namespace(chat=chats, react=reacts, general=[], out_dir=tmp_path / folder)
         counts = decompose_capabilities.run(arguments)
 
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
@@ -128,3 +133,11 @@ def test_the_command_writes_the_same_files_whatever_the_order_of_its_inputs(tmp_
     assert all((tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes() for name in names)
     ids = [from_json(row).id for row in read_jsonl(tmp_path / "one" / "cot.jsonl")]
     assert ids == ["kg_0", "kg_1", "kg_2", "os_0", "os_1", "os_2"]
+
+
+def test_a_file_of_another_form_is_refused(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "os.jsonl", [to_json(dialogue_of(*STEPS))])
+    arguments = Namespace(chat=[], react=[tmp_path / "os.jsonl"], general=[], out_dir=tmp_path / "out")
+
+    with pytest.raises(RecordError, match=r"os\.jsonl: record 1 \(t_1\), field stream: found 'chat'; expected 'react'"):
+        decompose_capabilities.run(arguments)

@@ -7,11 +7,13 @@ is format (a fixed marker or punctuation) or content (paper §3, Observations 1 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from agentflan.errors import RecordError
+from agentflan.files import read_jsonl
 
 ROLES = ("system", "user", "assistant")
 
@@ -94,6 +96,23 @@ def to_json(trajectory: Trajectory) -> dict[str, Any]:
     return row
 
 
+def read_trajectories(path: Path | str, stream: str = "") -> Iterator[Trajectory]:
+    """Yield the trajectories of a JSON-lines file, one at a time.
+
+    Args:
+        path: the file.
+        stream: the only stream allowed; "" allows all.
+
+    Raises:
+        RecordError: a record is broken, or of another stream.
+    """
+    for number, row in enumerate(read_jsonl(path), 1):
+        trajectory = from_json(row, path, number)
+        if stream and trajectory.stream != stream:
+            raise RecordError(path, f"{number} ({trajectory.id})", "stream", repr(trajectory.stream), repr(stream))
+        yield trajectory
+
+
 def from_json(row: dict[str, Any], path: object = "<memory>", number: int | str = 0) -> Trajectory:
     """Read a trajectory back.
 
@@ -132,7 +151,9 @@ def _turn_from_json(row: Any, path: str, where: str, index: int) -> Turn:
         raise RecordError(path, where, f"{place}.content", _describe(row.get("content")), "a string")
     spans = tuple(Span(length, capability, bool(is_format)) for length, capability, is_format in row.get("spans", ()))
     if spans and sum(span.length for span in spans) != len(row["content"]):
-        raise RecordError(path, where, f"{place}.spans", "lengths that do not cover the content", "one span after the other")
+        raise RecordError(
+            path, where, f"{place}.spans", "lengths that do not cover the content", "one span after the other"
+        )
     for span in spans:
         if span.capability not in CAPABILITIES:
             raise RecordError(path, where, f"{place}.spans", repr(span.capability), f"one of {', '.join(CAPABILITIES)}")

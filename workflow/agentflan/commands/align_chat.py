@@ -13,8 +13,8 @@ from pathlib import Path
 
 from agentflan import chat, datasets
 from agentflan.errors import ConfigError, RecordError
-from agentflan.files import atomic_write, dump_line, read_jsonl
-from agentflan.records import Trajectory, from_json, to_json
+from agentflan.files import atomic_write, dump_line
+from agentflan.records import Trajectory, read_trajectories, to_json
 
 _REMEMBERED_REPLIES = 512  # both forms read each reply, and neighbouring ToolBench records share most of theirs
 
@@ -48,8 +48,7 @@ def write_both_forms(source: Path, out: Path, react: Path, parse_reply: chat.Par
 
 
 def _both_forms(source: Path, parse_reply: chat.ParseReply, seed: int) -> Iterator[tuple[Trajectory, Trajectory]]:
-    for number, row in enumerate(read_jsonl(source), 1):
-        trajectory = from_json(row, source, number)
+    for number, trajectory in enumerate(read_trajectories(source), 1):
         try:
             yield chat.align(trajectory, parse_reply, seed), chat.react(trajectory, parse_reply)
         except ValueError as error:

@@ -6,11 +6,12 @@ Each pair asks for one call in a named format, JSON or ReAct-like lines, and ans
 from __future__ import annotations
 
 import argparse
+from itertools import chain
 from pathlib import Path
 
-from agentflan.files import read_jsonl, write_jsonl
+from agentflan.files import write_jsonl
 from agentflan.instruction import build_pairs
-from agentflan.records import from_json, to_json
+from agentflan.records import read_trajectories, to_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,9 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> str:
-    dialogues = (
-        from_json(row, path, number) for path in arguments.sources for number, row in enumerate(read_jsonl(path), 1)
-    )
+    dialogues = chain.from_iterable(read_trajectories(path, stream="chat") for path in arguments.sources)
     pairs = build_pairs(dialogues, arguments.count, arguments.seed)
     written = write_jsonl(arguments.out, map(to_json, pairs))
     return f"{written} of {arguments.count} pairs wanted"

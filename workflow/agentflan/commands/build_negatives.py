@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from agentflan import negative
 from agentflan.errors import ConfigError
-from agentflan.files import read_jsonl, write_jsonl
-from agentflan.records import Trajectory, from_json, to_json
+from agentflan.files import write_jsonl
+from agentflan.records import Trajectory, read_trajectories, to_json
 from agentflan.replies import ReplySettings, fetch_replies
 
 
@@ -78,6 +79,4 @@ def _reply_settings(arguments: argparse.Namespace) -> ReplySettings:
 
 
 def _read(paths: list[Path]) -> Iterator[Trajectory]:
-    for path in paths:
-        for number, row in enumerate(read_jsonl(path), 1):
-            yield from_json(row, path, number)
+    return chain.from_iterable(map(read_trajectories, paths))

@@ -13,8 +13,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from agentflan.decomposed import DECOMPOSED, keep_capability, to_cot, to_general
-from agentflan.files import atomic_write, dump_line, read_jsonl, write_jsonl
-from agentflan.records import Trajectory, from_json, to_json
+from agentflan.files import atomic_write, dump_line, write_jsonl
+from agentflan.records import Trajectory, read_trajectories, to_json
 
 Forms = dict[str, Callable[[Trajectory], Trajectory | None]]
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> str:
     forms: Forms = {name: lambda dialogue, name=name: keep_capability(dialogue, name) for name in DECOMPOSED}
     counts = write_forms(arguments.chat, arguments.out_dir, {**forms, "cot": to_cot})
-    counts["react"] = write_jsonl(arguments.out_dir / "react.jsonl", map(to_json, _read_all(arguments.react)))
+    counts["react"] = write_jsonl(arguments.out_dir / "react.jsonl", map(to_json, _read_all(arguments.react, "react")))
     general = map(to_general, _read_all(arguments.general))
     counts["general"] = write_jsonl(arguments.out_dir / "general.jsonl", map(to_json, general))
     return ", ".join(f"{name} {count}" for name, count in counts.items())
@@ -41,7 +41,7 @@ def write_forms(paths: list[Path], folder: Path, forms: Forms) -> dict[str, int]
     counts = dict.fromkeys(forms, 0)
     with ExitStack() as stack:
         files = {name: stack.enter_context(atomic_write(folder / f"{name}.jsonl")) for name in forms}
-        for trajectory in _read_all(paths):
+        for trajectory in _read_all(paths, "chat"):
             for name, form in forms.items():
                 if formed := form(trajectory):
                     files[name].write(dump_line(to_json(formed)))
@@ -49,7 +49,6 @@ def write_forms(paths: list[Path], folder: Path, forms: Forms) -> dict[str, int]
     return counts
 
 
-def _read_all(paths: list[Path]) -> Iterator[Trajectory]:
+def _read_all(paths: list[Path], stream: str = "") -> Iterator[Trajectory]:
     for path in sorted(paths, key=lambda path: (path.name, str(path))):
-        for number, row in enumerate(read_jsonl(path), 1):
-            yield from_json(row, path, number)
+        yield from read_trajectories(path, stream)
