@@ -28,5 +28,7 @@ rule all:
     """Every table and figure of the paper, and ours beside the published values."""
     default_target: True
     input:
-        collect("results/{table}.csv", table=plan.tables()),
-        collect("results/{figure}.{format}", figure=plan.figures(), format=["pdf", "svg", "png"]),
+        collect("results/{table}.csv", table=TABLES),
+        collect(
+            "results/{figure}.{format}", figure=FIGURES, format=["pdf", "svg", "png"]
+        ),

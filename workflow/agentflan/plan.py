@@ -74,7 +74,8 @@ class Plan:
     def parse_checkpoint(self, agent: str) -> tuple[str, str] | None:
         """(model, condition or "base") of an agent that is a checkpoint, else None."""
         match = re.fullmatch(r"(\w+)-(?:(base)|(\w+)-s\d+)", agent)
-        return (match[1], match[2] or match[3]) if match else None
+        known = match and match[1] in self.configuration.models
+        return (match[1], match[2] or match[3]) if known else None
 
     # ---- data ------------------------------------------------------------------------------------------------------
 
@@ -91,6 +92,15 @@ class Plan:
         """Everything that is fetched."""
         tasks = [self.benchmark_data(name) for name in self.study.benchmarks]
         return list(dict.fromkeys([*self.agent_datasets(), "sharegpt", *tasks]))
+
+    def world_folder(self, dataset: str) -> str:
+        """The folder of the embedded world that stands for a dataset's source; six datasets share one source."""
+        source = datasets.load(dataset).SOURCE
+        return "agentinstruct" if source.repo.endswith("/AgentInstruct") else dataset
+
+    def pretraining_files(self) -> list[str]:
+        """The world's text and ordinary conversations, on which tokenizer and base models are trained."""
+        return [f"results/{self.name}/world/pretrain/{name}.jsonl" for name in ("text", "chat")]
 
     def dataset_modules(self) -> list[str]:
         """The modules of the agent corpora, for code digests."""
@@ -111,6 +121,15 @@ class Plan:
     def recipe(self, model: str) -> Recipe:
         """The recipe of a model's fine-tunes."""
         return self.configuration.models[model].recipe
+
+    def base_template(self) -> str:
+        """The chat template of the untuned models."""
+        return self.configuration.models[self.study.small].template
+
+    def pretraining_settings(self, model: str) -> dict[str, Any]:
+        """What `train_checkpoint` is told about a training from scratch."""
+        recipe = self.configuration.models[model].pretraining or Recipe()
+        return recipe.model_dump(exclude={"gpus"}) | {"seed": 0, "template": self.base_template()}
 
     def training_settings(self, model: str, condition: str, seed: int) -> dict[str, Any]:
         """What `train_checkpoint` is told about a fine-tune."""

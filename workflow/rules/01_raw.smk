@@ -13,8 +13,8 @@ rule make_world:
     conda:
         "../../environment.yml"
     params:
-        seed=plan.world_seed(),
-        size=plan.world_size(),
+        seed=plan.study.world.seed if plan.study.world else 0,
+        size=json.dumps(plan.study.world.size) if plan.study.world else "{}",
         code=code_digest("commands.make_world"),
     shell:
         "agentflan make_world"
@@ -27,7 +27,7 @@ rule make_world:
 rule fetch_raw:
     """Fetch the files of one dataset by pinned revision and check their hashes."""
     input:
-        raw_source,
+        world_manifest,
     output:
         receipt="<study>/raw/{dataset}/receipt.json",
     log:
@@ -36,7 +36,7 @@ rule fetch_raw:
         "../../environment.yml"
     params:
         source=world_source,
-        code=stage_code("commands.fetch_raw"),
+        code=stage_code("fetch_raw", "datasets", "dataset"),
     shell:
         "agentflan fetch_raw"
         " --dataset {wildcards.dataset}"

@@ -15,7 +15,7 @@ rule filter_trajectories:
         "../../environment.yml"
     params:
         options=filter_options,
-        code=stage_code("commands.filter_trajectories"),
+        code=stage_code("filter_trajectories", "datasets", "dataset"),
     shell:
         "agentflan filter_trajectories"
         " --dataset {wildcards.dataset}"

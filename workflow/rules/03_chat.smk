@@ -14,7 +14,7 @@ rule align_chat:
         "../../environment.yml"
     params:
         seed=0,
-        code=stage_code("commands.align_chat"),
+        code=stage_code("align_chat", "datasets", "dataset"),
     shell:
         "agentflan align_chat"
         " --dataset {wildcards.dataset}"

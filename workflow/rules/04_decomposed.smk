@@ -7,7 +7,9 @@ rule decompose_capabilities:
     """Split the corpus by the capability that each assistant turn trains."""
     input:
         chat=collect("<study>/chat/{dataset}.jsonl", dataset=plan.agent_datasets()),
-        react=collect("<study>/chat/{dataset}.react.jsonl", dataset=plan.agent_datasets()),
+        react=collect(
+            "<study>/chat/{dataset}.react.jsonl", dataset=plan.agent_datasets()
+        ),
         general="<study>/filtered/sharegpt.jsonl",
     output:
         collect("<study>/decomposed/{capability}.jsonl", capability=CAPABILITIES),
@@ -29,7 +31,9 @@ rule decompose_capabilities:
 rule build_instructions:
     """Pairs that ask for one call in a stated format, ReAct or JSON with varied key names."""
     input:
-        react=collect("<study>/chat/{dataset}.react.jsonl", dataset=plan.study.agent_datasets),
+        react=collect(
+            "<study>/chat/{dataset}.react.jsonl", dataset=plan.study.agent_datasets
+        ),
     output:
         pairs="<study>/decomposed/instruction.jsonl",
     log:
@@ -52,7 +56,7 @@ rule build_instructions:
 rule build_negatives:
     """Queries answered without a tool: none given, or none that fits (App. C)."""
     input:
-        replies_cache,
+        world_manifest,
         queries="<study>/filtered/toolbench.jsonl",
         general="<study>/filtered/sharegpt.jsonl",
     output:

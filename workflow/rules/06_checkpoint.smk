@@ -37,7 +37,6 @@ rule pretrain_model:
         "<study>/logs/pretrain_model/{model}.log",
     conda:
         "../../environment.yml"
-    threads: pretraining_threads
     params:
         data=plan.pretraining_files(),
         shape=model_shape,
@@ -64,8 +63,8 @@ rule fetch_model:
     conda:
         "../../environment.yml"
     params:
-        hub=model_hub,
-        revision=model_revision,
+        hub=model_field("hub"),
+        revision=model_field("revision"),
         code=code_digest("commands.fetch_model"),
     shell:
         "agentflan fetch_model"

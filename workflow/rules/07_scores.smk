@@ -16,7 +16,7 @@ rule run_episodes:
         backend=agent_backend,
         model=agent_model,
         settings=benchmark_settings,
-        code=stage_code("commands.run_episodes"),
+        code=stage_code("run_episodes", "benchmarks", "benchmark"),
     shell:
         "agentflan run_episodes"
         " --benchmark {wildcards.benchmark}"
@@ -41,7 +41,7 @@ rule score_transcripts:
         "../../environment.yml"
     params:
         settings=benchmark_settings,
-        code=stage_code("commands.score_transcripts"),
+        code=stage_code("score_transcripts", "benchmarks", "benchmark"),
     shell:
         "agentflan score_transcripts"
         " --benchmark {wildcards.benchmark}"

@@ -11,7 +11,7 @@ rule write_plan:
         "../../environment.yml"
     params:
         study=plan.name,
-        content=plan.digest(),
+        content=json.dumps(outline(plan)),
     shell:
         "agentflan write_plan --study {params.study} --out {output.plan:q} > {log:q} 2>&1"
 
@@ -22,15 +22,15 @@ rule make_table:
         table_inputs,
         plan="<study>/plan.json",
     output:
-        table=report("results/{table}.csv", category="Tables", caption="../report/tables.rst"),
-    wildcard_constraints:
-        table="|".join(plan.tables()),
+        table=report(
+            "results/{table}.csv", category="Tables", caption="../report/tables.rst"
+        ),
     log:
         "<study>/logs/make_table/{table}.log",
     conda:
         "../../environment.yml"
     params:
-        code=stage_code("commands.make_table"),
+        code=stage_code("make_table", "tables", "table"),
     shell:
         "agentflan make_table"
         " --name {wildcards.table}"

@@ -8,15 +8,15 @@ rule make_figure:
         plan="<study>/plan.json",
     output:
         multiext("results/{figure}", ".pdf", ".svg"),
-        png=report("results/{figure}.png", category="Figures", caption="../report/figures.rst"),
-    wildcard_constraints:
-        figure="|".join(plan.figures()),
+        png=report(
+            "results/{figure}.png", category="Figures", caption="../report/figures.rst"
+        ),
     log:
         "<study>/logs/make_figure/{figure}.log",
     conda:
         "../../environment.yml"
     params:
-        code=stage_code("commands.make_figure"),
+        code=stage_code("make_figure", "figures", "figure"),
     shell:
         "agentflan make_figure"
         " --name {wildcards.figure}"
