@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import orjson
+
 from agentflan.errors import FileError, RecordError
 
 _CHUNK = 1 << 20
@@ -77,7 +79,10 @@ def write_jsonl(path: Path | str, rows: Iterable[dict[str, Any]]) -> int:
 
 def dump_line(row: dict[str, Any]) -> str:
     """One JSON object as a line, the same bytes for the same object."""
-    return json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
+    try:
+        return orjson.dumps(row).decode() + "\n"
+    except TypeError:  # what orjson does not know, such as an integer over 64 bits
+        return json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
 def read_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:

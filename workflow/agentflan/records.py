@@ -142,22 +142,27 @@ def _turn_to_json(turn: Turn) -> dict[str, Any]:
 
 
 def _turn_from_json(row: Any, path: str, where: str, index: int) -> Turn:
-    place = f"turns[{index}]"
     if not isinstance(row, dict):
-        raise RecordError(path, where, place, _describe(row), "an object with role and content")
-    if row.get("role") not in ROLES:
-        raise RecordError(path, where, f"{place}.role", _describe(row.get("role")), f"one of {', '.join(ROLES)}")
-    if not isinstance(row.get("content"), str):
-        raise RecordError(path, where, f"{place}.content", _describe(row.get("content")), "a string")
-    spans = tuple(Span(length, capability, bool(is_format)) for length, capability, is_format in row.get("spans", ()))
-    if spans and sum(span.length for span in spans) != len(row["content"]):
-        raise RecordError(
-            path, where, f"{place}.spans", "lengths that do not cover the content", "one span after the other"
-        )
+        raise RecordError(path, where, f"turns[{index}]", _describe(row), "an object with role and content")
+    role, content, spans = row.get("role"), row.get("content"), row.get("spans")
+    if role not in ROLES:
+        raise RecordError(path, where, f"turns[{index}].role", _describe(role), f"one of {', '.join(ROLES)}")
+    if not isinstance(content, str):
+        raise RecordError(path, where, f"turns[{index}].content", _describe(content), "a string")
+    if not spans:
+        return Turn(role, content, bool(row.get("loss", False)))
+    return Turn(role, content, bool(row.get("loss", False)), _spans_from_json(spans, content, path, where, index))
+
+
+def _spans_from_json(rows: Any, content: str, path: str, where: str, index: int) -> tuple[Span, ...]:
+    spans = tuple([Span(length, capability, bool(is_format)) for length, capability, is_format in rows])
+    place = f"turns[{index}].spans"
+    if sum([span.length for span in spans]) != len(content):
+        raise RecordError(path, where, place, "lengths that do not cover the content", "one span after the other")
     for span in spans:
         if span.capability not in CAPABILITIES:
-            raise RecordError(path, where, f"{place}.spans", repr(span.capability), f"one of {', '.join(CAPABILITIES)}")
-    return Turn(row["role"], row["content"], bool(row.get("loss", False)), spans)
+            raise RecordError(path, where, place, repr(span.capability), f"one of {', '.join(CAPABILITIES)}")
+    return spans
 
 
 def _describe(value: Any) -> str:
