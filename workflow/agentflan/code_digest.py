@@ -44,8 +44,7 @@ def _path(module: str) -> Path | None:
     return None
 
 
-@cache
-def _tree(module: str) -> ast.Module:
+def _parse(module: str) -> ast.Module:
     path = _path(module)
     return ast.parse(path.read_text(encoding="utf-8") if path else "")
 
@@ -53,7 +52,7 @@ def _tree(module: str) -> ast.Module:
 @cache
 def _imports(module: str) -> tuple[str, ...]:
     found: set[str] = set()
-    for node in ast.walk(_tree(module)):
+    for node in ast.walk(_parse(module)):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -65,7 +64,7 @@ def _imports(module: str) -> tuple[str, ...]:
 
 @cache
 def _meaning(module: str) -> str:
-    tree = ast.parse(ast.unparse(_tree(module)))
+    tree = _parse(module)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             _drop_docstring(node)

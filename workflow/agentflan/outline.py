@@ -67,13 +67,9 @@ def outline(plan: Plan) -> dict[str, Any]:
         "benchmarks": [{"name": name, "title": benchmarks.load(name).TITLE} for name in plan.study.benchmarks],
         "bounds": [{"label": name, "agents": [name]} for name in BOUNDS],
         "table1": table1,
-        "table2": [
-            _entry(plan, small, label, condition) | {"condition": condition} for label, condition in _TABLE2
-        ],
+        "table2": [_entry(plan, small, label, condition) | {"condition": condition} for label, condition in _TABLE2],
         "table3": [_entry(plan, small, label, condition) for label, condition in _TABLE3],
-        "table4": [
-            _sized_entry(plan, size, label, condition) for size in _SIZES for label, condition in _TABLE4
-        ],
+        "table4": [_sized_entry(plan, size, label, condition) for size in _SIZES for label, condition in _TABLE4],
         "table5": [_recipe_entry(plan, size) for size in _SIZES],
         "table6": [{"label": _TABLE6[name], "dataset": name} for name in plan.study.agent_datasets],
         "figure1": {"reference": _reference(plan, table1), "rows": _figure1_rows(table1)},
@@ -82,11 +78,14 @@ def outline(plan: Plan) -> dict[str, Any]:
         "figure4": [_entry(plan, small, "AgentTuning*", "react"), _entry(plan, small, "AgentLM-7B", "agentlm")],
         "figure5": {"dataset": "toolbench"},
         "figure6": {
-            "conditions": [{"label": plan.condition(name).label, "condition": name} for name in ("react", "agent_flan")],
+            "conditions": [
+                {"label": plan.condition(name).label, "condition": name} for name in ("react", "agent_flan")
+            ],
             "agent_h": {"label": "oracle", "agents": ["oracle"]},
         },
         "figure7": [
-            _entry(plan, small, f"{fraction:.0%}", condition) | {"fraction": fraction} for fraction, condition in _FIGURE7
+            _entry(plan, small, f"{fraction:.0%}", condition) | {"fraction": fraction}
+            for fraction, condition in _FIGURE7
         ],
         "figure8": [
             _sized_entry(plan, size, series, condition) | {"series": series}

@@ -89,7 +89,9 @@ class Condition(Strict):
     general: General = Field(default_factory=General, description="ordinary conversation")
     datasets: list[str] | None = Field(None, description="agent datasets; all of the study's if not given")
     fraction: float = Field(1.0, gt=0, le=1, description="nested share of the agent data (Fig. 7)")
-    template: Literal["llama2", "agent_flan"] | None = Field(None, description="chat template; the model's if not given")
+    template: Literal["llama2", "agent_flan"] | None = Field(
+        None, description="chat template; the model's if not given"
+    )
 
 
 class World(Strict):
@@ -128,11 +130,15 @@ class Study(Strict):
     negatives: Negatives = Field(default_factory=Negatives, description="negative samples")
     benchmarks: dict[str, dict[str, Any]] = Field(description="benchmarks to run, each with its settings")
     not_run: dict[str, str] = Field(default_factory=dict, description="columns that are not run, each with the reason")
-    api_models: dict[str, str] = Field(default_factory=dict, description="table row → model of an OpenAI-compatible API")
+    api_models: dict[str, str] = Field(
+        default_factory=dict, description="table row → model of an OpenAI-compatible API"
+    )
     evaluated_only: dict[str, str] = Field(default_factory=dict, description="table row → model that is only evaluated")
     reference_row: str = Field("GPT-4", description="row of Table 1 that Figure 1 divides by, or oracle")
     world: World | None = Field(None, description="make the raw data here instead of fetching it")
-    vocabulary: int | None = Field(None, gt=0, description="size of the tokenizer that is trained; none is trained else")
+    vocabulary: int | None = Field(
+        None, gt=0, description="size of the tokenizer that is trained; none is trained else"
+    )
 
 
 class Configuration(Strict):
@@ -210,7 +216,9 @@ def _dangling_names(configuration: Configuration, files: dict[str, Path]) -> lis
     for part in ("models", "conditions"):
         for key in getattr(configuration, part):
             if not key.isidentifier():
-                problems.append(f"{files[part]}: key {key}: names are letters, digits and _ only (they are joined by -)")
+                problems.append(
+                    f"{files[part]}: key {key}: names are letters, digits and _ only (they are joined by -)"
+                )
     return problems
 
 
