@@ -15,9 +15,9 @@ from agentflan.chat import read_dialogue
 from agentflan.elicit import to_json_text
 from agentflan.randomness import unit
 from agentflan.records import CONVERSATION, REASONING, RETRIEVAL, UNDERSTANDING, Span, Step, Trajectory, Turn, turn_of
+from agentflan.tools import FINAL_ACTIONS
 
 DECOMPOSED = (REASONING, RETRIEVAL, UNDERSTANDING)
-FINAL_ACTIONS = frozenset({"Answer", "Final Answer", "Finish", "FinalAction", "answer", "finish"})
 FINAL_ARGUMENTS = ("final_answer", "answer")
 ANNOUNCEMENTS = (("My next tool is ", "."), ("Now I run ", "."), ("The tool for this is ", "."))  # around its name
 

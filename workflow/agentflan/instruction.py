@@ -15,7 +15,7 @@ from agentflan.chat import read_dialogue
 from agentflan.elicit import to_json_text
 from agentflan.randomness import generator, unit
 from agentflan.records import INSTRUCTION, Step, Trajectory, Turn, turn_of
-from agentflan.tools import list_tools
+from agentflan.tools import FINAL_ACTIONS, list_tools
 
 THOUGHT_KEYS = ("thought", "goal", "cot", "reason", "Thought")
 TOOL_KEYS = ("Tool", "NAME", "action", "API", "Command", "Action")
@@ -44,7 +44,7 @@ class Candidate(NamedTuple):
 
 
 def build_pairs(dialogues: Iterable[Trajectory], count: int, seed: int) -> list[Trajectory]:
-    """`count` pairs from distinct steps, or as many as there are; the same whatever the order of the dialogues.
+    """`count` pairs from distinct tool calls, or as many as there are; the same whatever the order of the dialogues.
 
     Args:
         dialogues: trajectories in chat form.
@@ -102,7 +102,7 @@ def _candidates(dialogues: Iterable[Trajectory], seed: int) -> Iterator[Candidat
         tools = {tool["name"]: tool for tool in dialogue.tools}
         steps = (part for part in read_dialogue(dialogue) if isinstance(part, Step))
         for index, step in enumerate(steps):
-            if step.action:
+            if step.action and step.action not in FINAL_ACTIONS:
                 digest = _digest(step)
                 tool = tools.get(step.action) or _described(step)
                 draw = unit("instruction", seed, digest)

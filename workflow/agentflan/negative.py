@@ -17,11 +17,10 @@ from agentflan.elicit import to_json_text
 from agentflan.errors import AgentFlanError
 from agentflan.randomness import generator, unit
 from agentflan.records import CONVERSATION, Trajectory, Turn, turn_of
-from agentflan.tools import PLAIN_SYSTEM, system_text
+from agentflan.tools import FINAL_ACTIONS, PLAIN_SYSTEM, system_text
 
 READINGS = ("appendix", "section", "both")
 PLAIN, IRRELEVANT, TALK = "plain", "irrelevant", "conversation"
-_FINISHING = frozenset({"Finish", "FinalAction"})  # part of ToolBench's protocol, no tool that a query could want
 _WORD = re.compile(r"[^\W\d_]{4,}")  # shorter words say little
 
 Tool = dict[str, Any]
@@ -113,7 +112,7 @@ def read_tools(trajectories: Iterable[Trajectory]) -> list[Tool]:
             known = pool.get(tool["name"])
             if known is None or (known != tool and to_json_text(tool) < to_json_text(known)):
                 pool[tool["name"]] = tool
-    return [pool[name] for name in sorted(pool, key=lambda name: unit("tool", name)) if name not in _FINISHING]
+    return [pool[name] for name in sorted(pool, key=lambda name: unit("tool", name)) if name not in FINAL_ACTIONS]
 
 
 def draw(queries: Iterable[Query], count: int, seed: int) -> list[Query]:

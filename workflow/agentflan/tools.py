@@ -8,6 +8,9 @@ from typing import Any
 PLAIN_SYSTEM = "You are a helpful assistant."  # paper Fig. 10
 TOOLS_SYSTEM = PLAIN_SYSTEM + " You can use the following tools:"  # paper Fig. 11
 
+# Actions that give the answer and end the trajectory: part of a dataset's protocol, no tool that a query could want.
+FINAL_ACTIONS = frozenset({"Answer", "Final Answer", "Finish", "FinalAction", "answer", "finish"})
+
 
 def system_text(tools: Iterable[dict[str, Any]]) -> str:
     """The system turn that offers `tools`; without any, the plain one."""
