@@ -21,7 +21,8 @@ Keys of the plan (column names below are ``held_in hotpotqa sciworld webarena te
 ``table1``      entries in the paper's order
 ``table2``      entries with ``condition``
 ``table3``      entries in the paper's order
-``table4``      entries with ``model``: the paper's name of the base model ("Llama2-7B"); label: "general data", "Agent-FLAN"
+``table4``      entries with ``model``: the paper's name of the base model ("Llama2-7B"); the first one of a
+                model is the "general data" that the changes are against
 ``table5``      [{"label": "Llama2-7B", "reason": …} or {"label", "gpus", "lr", "warmup_lr", "batch", "schedule"}]
 ``table6``      [{"label": "OS", "dataset": "os"}], without the total
 ``figure1``     {"reference": entry, "rows": [entries]}; the last row is the one that the label of a panel is about
@@ -29,7 +30,7 @@ Keys of the plan (column names below are ``held_in hotpotqa sciworld webarena te
 ``figure3``     entry: the fine-tune whose losses are drawn by capability
 ``figure4``     entries whose transcripts are searched, in this order
 ``figure5``     {"dataset": "toolbench"}
-``figure6``     {"conditions": [{"label", "condition"}], "agent_h": entry (any that plays it, for the benchmark's counts)}
+``figure6``     {"conditions": [{"label", "condition"}], "agent_h": entry whose scores tell the benchmark's counts}
 ``figure7``     entries with ``fraction`` (0, 0.25, … 1)
 ``figure8``     entries with ``series`` ("ReAct tuning", "Agent-FLAN") and ``model`` ("Llama2-7B", …)
 ``figure9``     entries: the baseline and Agent-FLAN
@@ -38,7 +39,7 @@ Keys of the plan (column names below are ``held_in hotpotqa sciworld webarena te
 What each reads below ``results/<study>/`` (`{agent}` stands for all agents of its entries):
 
 =============== ======================================================================================================
-table1, 3       ``scores/{agent}/{benchmark}.json``: {"value", "low", "high", "n", "parts", …} in percent, or
+table1, 3       ``scores/{agent}/{benchmark}.json``: {"value", "low", "high", "n", "parts", "protocol"}, or
                 {"status": "not run", "reason": …}. HELD-IN needs alfworld, webshop, mind2web, kg, os and db
 table2          the same, and ``mixed/{condition}.tokens.json``: {"all": …, "loss": …}
 table4          ``scores/{agent}/{mmlu,gsm8k,humaneval}.json``

@@ -1,0 +1,43 @@
+"""Write one table of the paper from score files, token counts and the study's plan.
+
+Names: table1 to table6 (the paper's rows and columns), bounds (oracle and random agent), comparison (every value
+beside the published one, with interval, status and what is wrong with the printed number).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import pkgutil
+from pathlib import Path
+
+from agentflan import tables
+from agentflan.errors import ConfigError
+from agentflan.files import atomic_write, read_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of the command."""
+    parser.add_argument("--name", required=True, help=f"one of {', '.join(names())}")
+    parser.add_argument("--plan", type=Path, required=True, help="the study's plan, JSON (write_plan makes it)")
+    parser.add_argument("--results", type=Path, required=True, help="the study's folder, as results/mini")
+    parser.add_argument("--published", type=Path, default=Path("paper/published"), help="the printed numbers")
+    parser.add_argument("--out", type=Path, required=True, help="the table, CSV")
+
+
+def run(arguments: argparse.Namespace) -> str:
+    """Build the table and write it."""
+    if arguments.name not in names():
+        raise ConfigError([f"--name {arguments.name}: no such table; there are: {', '.join(names())}"])
+    table = importlib.import_module(f"agentflan.tables.{arguments.name}")
+    # The published numbers are shown to the comparison alone, so that none can pass for ours.
+    published = [arguments.published] if arguments.name == "comparison" else []
+    frame = table.build(read_json(arguments.plan), arguments.results, *published)
+    with atomic_write(arguments.out) as handle:
+        frame.to_csv(handle, index=False, lineterminator="\n")
+    return f"{arguments.out}: {len(frame)} rows, {int((frame == 'not run').sum().sum())} not run"
+
+
+def names() -> list[str]:
+    """All tables, by listing the folder."""
+    return sorted(module.name for module in pkgutil.iter_modules(tables.__path__) if not module.name.startswith("_"))

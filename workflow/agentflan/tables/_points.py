@@ -1,0 +1,63 @@
+"""The numbers behind Figures 1, 7 and 8, as cells: the figures draw them, the comparison lists the printed ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agentflan.tables._scores import Cell, Entry, Measure, Plan, combine, not_run, score
+
+PANELS = {
+    "HELD-IN": "held_in",
+    "HotpotQA": "hotpotqa",
+    "SciWorld": "sciworld",
+    "WebArena": "webarena",
+    "T-Eval": "teval",
+}
+
+
+def bars(plan: Plan, results: Path) -> list[Cell]:
+    """Figure 1: each row in percent of the reference row; `row` is the row's label, `column` the panel."""
+    figure = plan["figure1"]
+    return [
+        Cell((entry["label"],), title, _normalised(plan, results, entry, column))
+        for title, column in PANELS.items()
+        for entry in figure["rows"]
+    ]
+
+
+def margins(plan: Plan, results: Path) -> list[Cell]:
+    """Figure 1: the last row's bar minus the highest other bar; `row` is the panel."""
+    found = []
+    for title in PANELS:
+        panel = {cell.row[0]: cell.measure for cell in bars(plan, results) if cell.column == title}
+        margin = combine(panel, lambda *values: values[-1] - max(values[:-1]), _rule(plan))
+        found.append(Cell((title,), "margin", margin, "+.1f"))
+    return found
+
+
+def data_scaling(plan: Plan, results: Path) -> list[Cell]:
+    """Figure 7: HotpotQA by the share of the data."""
+    return [
+        Cell((f"{entry['fraction']:.0%}",), "HotpotQA", score(plan, results, entry, "hotpotqa"))
+        for entry in plan["figure7"]
+    ]
+
+
+def model_scaling(plan: Plan, results: Path) -> list[Cell]:
+    """Figure 8: HotpotQA by series and model."""
+    return [
+        Cell((entry["series"], entry["model"]), "HotpotQA", score(plan, results, entry, "hotpotqa"))
+        for entry in plan["figure8"]
+    ]
+
+
+def _normalised(plan: Plan, results: Path, entry: Entry, column: str) -> Measure:
+    reference = plan["figure1"]["reference"]
+    parts = {each["label"]: score(plan, results, each, column) for each in (reference, entry)}
+    if parts[reference["label"]].value == 0:
+        return not_run(f"{reference['label']} scores 0, so nothing can be divided by it")
+    return combine(parts, lambda whole, part: 100 * part / whole, _rule(plan))
+
+
+def _rule(plan: Plan) -> str:
+    return f"Bars are percent of {plan['figure1']['reference']['label']}"

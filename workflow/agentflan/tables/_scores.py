@@ -1,0 +1,172 @@
+"""From score files to cells: the mean over seeds, what is not run and why, and how a table is laid out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from agentflan.errors import FileError
+from agentflan.files import read_json
+from agentflan.formulas import HELD_IN_WEIGHTS, held_in
+
+if TYPE_CHECKING:
+    import pandas
+
+NOT_RUN = "not run"
+
+Plan = dict[str, Any]
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A value that was measured, or the reason why there is none.
+
+    Attributes:
+        value: None if it was not run.
+        low, high: bounds of the 95 % bootstrap interval, where the score file has them.
+        n: tasks (records for a count) behind the value.
+        note: the protocol behind the value, or the reason why there is none.
+    """
+
+    value: float | str | None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One place of a table.
+
+    Attributes:
+        row: what stands in the key columns.
+        column: the column's header.
+        measure: what was measured.
+        form: format specification of the printed value (``.1f``).
+    """
+
+    row: tuple[str, ...]
+    column: str
+    measure: Measure
+    form: str = ".1f"
+
+    def text(self) -> str:
+        """The cell as the table prints it."""
+        value = self.measure.value
+        if value is None:
+            return NOT_RUN
+        return value if isinstance(value, str) else format(value, self.form)
+
+
+def not_run(reason: str) -> Measure:
+    """The measure of something that was not run."""
+    return Measure(None, note=reason)
+
+
+def score(plan: Plan, results: Path, entry: Entry, column: str) -> Measure:
+    """The score of an entry in a column of Table 1 or 4.
+
+    Args:
+        plan: the study's plan.
+        results: its folder ``results/<study>/``.
+        entry: a row or point; see `agentflan.tables`.
+        column: ``held_in`` or the name of a benchmark.
+    """
+    reason = _reason(plan, entry, column)
+    if reason:
+        return not_run(reason)
+    if column != "held_in":
+        return _mean_over_seeds([_read_score(results, agent, column) for agent in entry["agents"]])
+    parts = {task: score(plan, results, entry, task) for task in HELD_IN_WEIGHTS}
+    return combine(parts, lambda *values: held_in(dict(zip(parts, values, strict=True))), "HELD-IN is of all six tasks")
+
+
+def score_part(plan: Plan, results: Path, entry: Entry, benchmark: str, part: str) -> Measure:
+    """A component of a score, such as ``H_ReAct`` of Agent-H; it has no interval of its own."""
+    whole = score(plan, results, entry, benchmark)
+    if whole.value is None:
+        return whole
+    parts = []
+    for agent in entry["agents"]:
+        path = score_path(results, agent, benchmark)
+        try:
+            parts.append(float(read_json(path)["parts"][part]))
+        except (KeyError, TypeError, ValueError):
+            raise FileError(path, f"no number parts.{part}", "the scores of a finished run") from None
+    return Measure(fmean(parts), n=whole.n, note=whole.note)
+
+
+def combine(parts: dict[str, Measure], formula: Callable[..., float], rule: str) -> Measure:
+    """A value computed from several, or not run when one of them is missing: there are no partial aggregates.
+
+    Args:
+        parts: the measures by name; the formula takes their values in this order.
+        formula: computes the aggregate.
+        rule: says what the aggregate needs.
+    """
+    missing = [name for name, part in parts.items() if part.value is None]
+    if missing:
+        reasons = sorted({parts[name].note for name in missing})
+        return not_run(f"{rule}; not run: {', '.join(missing)} ({'; '.join(reasons)})")
+    return Measure(formula(*(part.value for part in parts.values())), note=rule)
+
+
+def score_path(results: Path, agent: str, benchmark: str) -> Path:
+    """The score file of an agent on a benchmark."""
+    return results / "scores" / agent / f"{benchmark}.json"
+
+
+def layout(plan: Plan, keys: Sequence[str], cells: Iterable[Cell]) -> pandas.DataFrame:
+    """The table: the study, the key columns, then one column a header, in the order of the cells."""
+    import pandas
+
+    rows: dict[tuple[str, ...], dict[str, str]] = {}
+    for cell in cells:
+        start = {"study": plan["name"], **dict(zip(keys, cell.row, strict=True))}
+        rows.setdefault(cell.row, start)[cell.column] = cell.text()
+    return pandas.DataFrame(list(rows.values())).fillna("")
+
+
+def _reason(plan: Plan, entry: Entry, column: str) -> str:
+    """Why the plan has no such score; "" if it has one. A file that the plan does not know is never read."""
+    if column in entry.get("not_run", {}):
+        return entry["not_run"][column]
+    if not entry["agents"]:
+        return entry.get("reason", "the study has no such agent")
+    if column in plan["not_run"]:
+        return plan["not_run"][column]
+    needed = HELD_IN_WEIGHTS if column == "held_in" else [column]
+    missing = sorted(set(needed) - {benchmark["name"] for benchmark in plan["benchmarks"]})
+    return f"the study does not run {', '.join(missing)}" if missing else ""
+
+
+def _read_score(results: Path, agent: str, benchmark: str) -> Measure:
+    path = score_path(results, agent, benchmark)
+    if not path.exists():
+        return not_run(f"no file scores/{agent}/{benchmark}.json")
+    row = read_json(path)
+    if row.get("status") == NOT_RUN or row.get("value") is None:
+        return not_run(row.get("reason", f"scores/{agent}/{benchmark}.json has no value"))
+    return Measure(float(row["value"]), row.get("low"), row.get("high"), row.get("n"), row.get("protocol", ""))
+
+
+def _mean_over_seeds(measures: list[Measure]) -> Measure:
+    """The mean of the seeds. Its interval is the mean of theirs: the tasks are the same, so `n` is that of one seed."""
+    for measure in measures:
+        if measure.value is None:
+            return measure
+    if len(measures) == 1:
+        return measures[0]
+    bounded = all(measure.low is not None and measure.high is not None for measure in measures)
+    return replace(
+        measures[0],
+        value=fmean(measure.value for measure in measures),
+        low=fmean(measure.low for measure in measures) if bounded else None,
+        high=fmean(measure.high for measure in measures) if bounded else None,
+        note=f"mean of {len(measures)} seeds. {measures[0].note}".strip(),
+    )
