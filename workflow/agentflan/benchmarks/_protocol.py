@@ -1,10 +1,49 @@
-"""What a benchmark's episode and the runner say to each other."""
+"""What a benchmark's episode and the runner say to each other.
+
+A benchmark is a module with these names::
+
+    NAME, TITLE           the module's name and the name in the paper
+    DATA                  the raw dataset that holds its tasks
+    PROTOCOL              what was measured, in words; `{key}` stands for a setting
+    DEFAULTS              its settings beside the common ones
+    read_tasks(folder, settings)           -> [task], each a dictionary with a unique "id"
+    episode(task, settings)                -> generator: yields a Request, is sent the reply, returns a row with
+                                              "prediction", "outcome" (one of OUTCOMES) and more
+    gold_replies(task, settings)           -> the replies of a perfect agent, in order
+    random_reply(task, request, random)    -> a reply of an agent that knows nothing
+    score(tasks, rows, settings)           -> {"value", "low", "high", "n", "parts", "outcomes"}, a pure function
+
+Settings are always complete: `complete_settings` is called once, by the command.
+"""
 
 from __future__ import annotations
 
+import random
+import re
+from collections import Counter
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
+from types import ModuleType
+from typing import Any
+
+from agentflan.errors import ConfigError
+from agentflan.randomness import unit
 
 OUTCOMES = ("completed", "context_limit", "invalid_action", "task_limit", "task_error")
+
+Task = dict[str, Any]
+Row = dict[str, Any]
+Settings = dict[str, Any]
+
+COMMON_DEFAULTS: Settings = {
+    "limit": None,  # tasks that are played; all if null. What is limited, see `draw`
+    "seed": 0,  # draws the tasks, the random agent's replies and the bootstrap
+    "batch": 64,  # episodes played side by side; a killed run goes on at the next batch
+    "rows": 16,  # requests that a local model reads together
+    "threads": 1,  # CPU threads of a local model
+    "api": {},  # how to ask an API model: fields of agentflan.replies.ReplySettings, and "cache"
+}
 
 
 @dataclass(frozen=True)
@@ -24,3 +63,56 @@ class Request:
     prefix: str = ""
     stop: tuple[str, ...] = ()
     max_new_tokens: int = 128
+
+
+Episode = Generator[Request, str, Row]
+
+
+def complete_settings(benchmark: ModuleType, settings: Settings) -> Settings:
+    """The given settings over the benchmark's defaults.
+
+    Raises:
+        ConfigError: a setting that neither the benchmark nor the runner knows.
+    """
+    known = COMMON_DEFAULTS | benchmark.DEFAULTS
+    problems = [_unknown(benchmark.NAME, key, known) for key in settings if key not in known]
+    if problems:
+        raise ConfigError(problems)
+    return known | settings
+
+
+def draw(tasks: Iterable[Task], limit: int | None, *names: object) -> list[Task]:
+    """At most `limit` tasks, drawn by a hash of their ids and the names, in the order of the source.
+
+    The draw of one task does not depend on the others, so a longer file gives a superset up to the limit.
+    """
+    tasks = list(tasks)
+    if limit is None or limit >= len(tasks):
+        return tasks
+    chosen = sorted(tasks, key=lambda task: unit("draw", *names, task["id"]))[:limit]
+    ids = {task["id"] for task in chosen}
+    return [task for task in tasks if task["id"] in ids]
+
+
+def count_outcomes(rows: Iterable[Row]) -> dict[str, int]:
+    """How many episodes ended in which way, all of OUTCOMES listed."""
+    counts = Counter(row["outcome"] for row in rows)
+    return {outcome: counts[outcome] for outcome in OUTCOMES}
+
+
+def errors_of(rows: Iterable[Row]) -> dict[str, str]:
+    """Id → message of the episodes that broke; they count as 0."""
+    return {row["id"]: row["error"] for row in rows if row["outcome"] == "task_error"}
+
+
+def random_words(request: Request, rng: random.Random, count: int) -> str:
+    """Words drawn from what the model was shown."""
+    shown = request.prompt + " ".join(content for _, content in request.messages)
+    words = sorted(set(re.findall(r"\w+", shown))) or ["nothing"]
+    return " ".join(rng.choice(words) for _ in range(count))
+
+
+def _unknown(name: str, key: str, known: Settings) -> str:
+    near = get_close_matches(key, list(known), n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"settings of {name}: key {key}: no such setting{hint}; there are: {', '.join(sorted(known))}"

@@ -1,0 +1,102 @@
+"""Every benchmark keeps the promises that the runner, the tables and the reader of a score rely on."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+from agentflan import benchmarks
+from agentflan.benchmarks._protocol import OUTCOMES, Request, complete_settings
+from agentflan.episodes import check_outcome
+from agentflan.errors import ConfigError, RecordError
+from benchmark_examples import Bench
+
+NAMES = benchmarks.names()
+
+
+def test_the_four_benchmarks_of_the_embedded_study_are_found() -> None:
+    assert {"agent_h", "hotpotqa", "teval", "toolbench_eval"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_module_says_what_it_is(name: str) -> None:
+    module = benchmarks.load(name)
+
+    assert name == module.NAME
+    assert module.TITLE and module.DATA
+    assert module.PROTOCOL.format_map(complete_settings(module, {}))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tasks_have_unique_ids_and_a_limit_keeps_some_of_them(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = [task["id"] for task in Bench(name, monkeypatch, limit=None).tasks]
+    some = [task["id"] for task in Bench(name, monkeypatch, limit=2).tasks]
+
+    assert len(whole) == len(set(whole)) > len(some) > 0
+    assert set(some) <= set(whole)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_episode_asks_for_something(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(name, monkeypatch)
+    for task in bench.tasks:
+        request = bench.module.episode(task, bench.settings).send(None)
+        assert isinstance(request, Request)
+        assert bool(request.messages) != bool(request.prompt)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_oracle_scores_near_100_and_the_random_agent_near_0(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(name, monkeypatch)
+    oracle, lost = bench.score(bench.play_oracle()), bench.score(bench.play_random())
+
+    assert oracle["value"] > 99
+    assert oracle["outcomes"]["completed"] == len(bench.tasks)
+    assert lost["value"] < 10
+    assert lost["low"] <= lost["value"] <= lost["high"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_score_is_a_pure_function_of_its_rows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(name, monkeypatch)
+    rows = bench.play_random()
+    stored = json.loads(json.dumps(rows))
+    before = copy.deepcopy(stored)
+
+    first = bench.score(stored)
+
+    assert first == bench.score(list(reversed(rows)))
+    assert stored == before
+    assert list(first) == ["value", "low", "high", "n", "parts", "outcomes"]
+    assert json.loads(json.dumps(first)) == first
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_broken_episode_counts_0_and_is_listed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(name, monkeypatch)
+    rows = bench.play_oracle()
+    whole = bench.score(rows)
+    broken = [{"id": row["id"], "outcome": "task_error", "error": "OSError: gone"} for row in rows]
+
+    score = bench.score(broken)
+
+    assert (score["value"], score["n"]) == (0, whole["n"])
+    assert score["outcomes"]["task_error"] == len(rows)
+    assert set(score["parts"]["errors"]) == {row["id"] for row in rows}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_outcomes_are_from_the_closed_list(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(name, monkeypatch)
+    row = bench.play_random()[0]
+
+    assert row["outcome"] in OUTCOMES
+    with pytest.raises(RecordError, match=r"outcome: found 'gave_up'; expected one of completed"):
+        check_outcome(row | {"outcome": "gave_up"}, "t.jsonl", 1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_mistyped_setting_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"key limt: no such setting \(did you mean 'limit'\?\)"):
+        complete_settings(benchmarks.load(name), {"limt": 3})

@@ -1,0 +1,48 @@
+"""Score stored transcripts of a benchmark: a pure function of transcripts, task files and settings.
+
+Writes one JSON object: status, agent, benchmark, protocol, value in percent with its 95 % interval, n, parts, outcomes,
+settings. When the transcripts say "not run", or the scorer misses something, the object says so and holds no number.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from agentflan import benchmarks, episodes
+from agentflan.benchmarks._protocol import complete_settings
+from agentflan.commands.run_episodes import read_settings
+from agentflan.errors import NotAvailable
+from agentflan.files import write_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--benchmark", required=True, help=f"one of: {', '.join(benchmarks.names())}")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the benchmark's raw task files")
+    parser.add_argument("--transcripts", type=Path, required=True, help="what run_episodes wrote")
+    parser.add_argument("--agent", help="name of the agent (default: the name of the transcripts' folder)")
+    parser.add_argument("--settings", default="{}", help="the same JSON object as for run_episodes")
+    parser.add_argument("--out", type=Path, required=True, help="the score, JSON")
+
+
+def run(arguments: argparse.Namespace) -> str:
+    benchmark = benchmarks.load(arguments.benchmark)
+    settings = complete_settings(benchmark, read_settings(arguments.settings))
+    agent = arguments.agent or arguments.transcripts.resolve().parent.name
+    head = {"agent": agent, "benchmark": benchmark.NAME, "protocol": benchmark.PROTOCOL.format_map(settings)}
+    try:
+        result = _score(benchmark, arguments, settings)
+    except NotAvailable as error:
+        write_json(arguments.out, {"status": "not run", **head, "reason": str(error)})
+        return f"{agent}, {benchmark.NAME}: not run ({error})"
+    write_json(arguments.out, {"status": "done", **head, **result, "settings": settings})
+    return (
+        f"{agent}, {benchmark.NAME}: {result['value']:.1f} [{result['low']:.1f}, {result['high']:.1f}], n {result['n']}"
+    )
+
+
+def _score(benchmark: Any, arguments: argparse.Namespace, settings: dict[str, Any]) -> dict[str, Any]:
+    tasks = benchmark.read_tasks(arguments.data, settings)
+    rows = episodes.read_transcripts(arguments.transcripts, tasks)
+    return benchmark.score(tasks, rows, settings)
