@@ -181,7 +181,7 @@ class LocalModel:
             return
         row.tokens.append(token)
         piece = self._piece(token)
-        if any(stop[-1] in piece for stop in row.stops):
+        if "\ufffd" in piece or any(stop[-1] in piece for stop in row.stops):  # a sign may be cut into bytes
             row.done = any(stop in self._decode(row.tokens) for stop in row.stops)
         row.done = row.done or len(row.tokens) >= row.limit
 

@@ -17,9 +17,9 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True)
 class Wiki:
-    """Pages by normalised title: (title, paragraphs)."""
+    """Pages: title → paragraphs."""
 
-    pages: dict[str, tuple[str, tuple[str, ...]]]
+    pages: dict[str, tuple[str, ...]]
 
     @staticmethod
     def of(contexts: Iterable[Any]) -> Wiki:
@@ -28,16 +28,16 @@ class Wiki:
         Args:
             contexts: each a list of [title, sentences] or an object with the lists `title` and `sentences`.
         """
-        pages: dict[str, tuple[str, tuple[str, ...]]] = {}
+        pages: dict[str, tuple[str, ...]] = {}
         for context in contexts:
             for title, sentences in _pairs(context):
                 paragraphs = "".join(sentences).split("\n\n")
-                pages.setdefault(normalise(title), (title, tuple(filter(None, map(str.strip, paragraphs)))))
+                pages.setdefault(title, tuple(filter(None, map(str.strip, paragraphs))))
         return Wiki(pages)
 
     def page(self, title: str) -> tuple[str, ...]:
-        """The paragraphs of a page; () if there is no such page."""
-        return self.pages.get(normalise(title), ("", ()))[1]
+        """The paragraphs of a page, by its title or else up to case, spaces and underscores; () if there is none."""
+        return self.pages.get(title) or self.pages.get(self._by_normal_title.get(normalise(title), ""), ())
 
     def similar(self, title: str) -> list[str]:
         """Titles that share words with the one asked for, best first by BM25, ties by title."""
@@ -50,10 +50,14 @@ class Wiki:
         return [titles[place] for place in ranked[:_SIMILAR]]
 
     @cached_property
+    def _by_normal_title(self) -> dict[str, str]:
+        return {normalise(title): title for title in sorted(self.pages)}
+
+    @cached_property
     def _index(self) -> tuple[list[str], Any, set[str]]:
         import bm25s
 
-        titles = sorted(title for title, _ in self.pages.values())
+        titles = sorted(self.pages)
         words = [_words(title) for title in titles]
         scorer = bm25s.BM25()
         scorer.index(words, show_progress=False)
