@@ -158,3 +158,10 @@ def test_pieces_that_do_not_join_to_the_reply_are_refused() -> None:
 
     with pytest.raises(ValueError, match="do not join"):
         chat.react(source, lambda reply: (Step("a", "b"), [(reply[1:], REASONING, False)]))
+
+
+def test_a_dialogue_that_breaks_off_at_a_question_keeps_its_turns() -> None:
+    aligned = chat.align(trajectory_of("Go.", Step("a", "b", {"c": "d"})), parse_reply, SEED)
+
+    assert chat.restore(aligned.with_turns(aligned.turns[:3])) == []
+    assert list(chat.read_dialogue(aligned.with_turns(aligned.turns[:3]))) == list(aligned.turns[:3])

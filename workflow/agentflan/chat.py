@@ -61,7 +61,7 @@ def read_dialogue(trajectory: Trajectory) -> Iterator[Turn | Step]:
     while place < len(turns):
         thought = turns[place].content if _is_thought(turns, place) else ""
         question = place + 1 if _is_thought(turns, place) else place
-        start = elicit.tool_question_start(turns[question].content) if turns[question].role == "user" else None
+        start = _question_start(turns, question)
         if start is None:
             yield turns[place]
             place += 1
@@ -131,9 +131,14 @@ def _answer(text: str, capability: str) -> Turn:
 
 def _is_thought(turns: tuple[Turn, ...], place: int) -> bool:
     """An assistant turn is a thought when nothing but the question for the tool follows."""
-    if turns[place].role != "assistant" or place + 1 == len(turns):
-        return False
-    return elicit.tool_question_start(turns[place + 1].content) == 0
+    return turns[place].role == "assistant" and _question_start(turns, place + 1) == 0
+
+
+def _question_start(turns: tuple[Turn, ...], place: int) -> int | None:
+    """Where in a user turn the question for the tool begins; None if the turn asks nothing that is answered."""
+    if place + 1 >= len(turns) or turns[place].role != "user":
+        return None
+    return elicit.tool_question_start(turns[place].content)
 
 
 def _read_arguments(turns: tuple[Turn, ...], place: int) -> Iterator[tuple[str, Any]]:
