@@ -1,0 +1,121 @@
+"""Training data: conversations tokenized, cut to the context, and put into global batches of packed rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agentflan import templates
+from agentflan.errors import RecordError
+from agentflan.files import read_jsonl
+from agentflan.randomness import generator
+from agentflan.records import CAPABILITIES, CONVERSATION, Trajectory, from_json
+from agentflan.templates import Encoded
+from agentflan.training.packing import best_fit
+
+
+@dataclass(frozen=True)
+class Example:
+    """A tokenized conversation with its origin."""
+
+    encoded: Encoded
+    stream: str
+    dataset: str
+
+    def __len__(self) -> int:
+        return len(self.encoded.input_ids)
+
+
+@dataclass
+class Counts:
+    """What happened to the conversations of a training set."""
+
+    conversations: int = 0
+    tokens: int = 0
+    loss_tokens: int = 0
+    cut: list[str] = field(default_factory=list)  # ids of conversations that lost their end
+    without_loss: list[str] = field(default_factory=list)  # ids of conversations that train nothing
+
+
+def read_examples(
+    paths: Iterable[Path], tokenizer: Any, template: str, max_length: int, loss: str
+) -> tuple[list[Example], Counts]:
+    """Tokenize conversations, and plain texts where a row is ``{"text": …}``.
+
+    A conversation longer than the context keeps its beginning: the tokens after `max_length` are cut and counted.
+    One without a loss-bearing token is skipped and counted.
+
+    Args:
+        paths: JSON-lines files.
+        tokenizer: a fast tokenizer of `transformers`.
+        template: name of the chat template.
+        max_length: tokens of the context.
+        loss: "assistant" (what the template generates, of turns that are trained on) or "all" tokens.
+    """
+    counts = Counts()
+    examples = []
+    named = [row for path in paths for row in _read(path)]
+    encodings = templates.encode_many((row for row in named if row.turns), tokenizer, template)
+    for row in named:
+        encoded = next(encodings) if row.turns else _encode_text(row.id, tokenizer)
+        if loss == "all" or not row.turns:
+            encoded = _all_tokens(encoded)
+        if len(encoded.input_ids) > max_length:
+            counts.cut.append(row.id)
+            encoded = _cut(encoded, max_length)
+        if not any(encoded.loss[1:]):  # the first token is never predicted
+            counts.without_loss.append(row.id)
+            continue
+        counts.conversations += 1
+        counts.tokens += len(encoded.input_ids)
+        counts.loss_tokens += sum(encoded.loss[1:])
+        examples.append(Example(encoded, row.stream, row.dataset))
+    return examples, counts
+
+
+def batches(examples: list[Example], batch: int, epochs: float, seed: int) -> Iterator[list[Example]]:
+    """Global batches of `batch` conversations, shuffled anew each epoch by a named seed; the last may be smaller."""
+    wanted = round(len(examples) * epochs)
+    order: list[int] = []
+    for epoch in range(-(-wanted // max(len(examples), 1))):
+        indices = list(range(len(examples)))
+        generator("order", seed, epoch).shuffle(indices)
+        order += indices
+    for start in range(0, wanted, batch):
+        yield [examples[index] for index in order[start : min(start + batch, wanted)]]
+
+
+def rows_of(examples: list[Example], max_length: int) -> list[list[Example]]:
+    """A global batch as packed rows."""
+    lengths = [len(example) for example in examples]
+    return [[examples[index] for index in row] for row in best_fit(lengths, max_length)]
+
+
+def _read(path: Path) -> Iterator[Trajectory]:
+    for number, row in enumerate(read_jsonl(path), 1):
+        if "text" not in row:
+            yield from_json(row, path, number)
+        elif isinstance(row["text"], str):
+            yield Trajectory(row["text"], "text", (), "text")
+        else:
+            raise RecordError(path, number, "text", type(row["text"]).__name__, "a string")
+
+
+def _encode_text(text: str, tokenizer: Any) -> Encoded:
+    ids = [tokenizer.bos_token_id, *tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids]
+    ids.append(tokenizer.eos_token_id)
+    return Encoded(ids, [True] * len(ids), [CAPABILITIES.index(CONVERSATION)] * len(ids), [False] * len(ids))
+
+
+def _all_tokens(encoded: Encoded) -> Encoded:
+    conversation = CAPABILITIES.index(CONVERSATION)
+    capability = [conversation if index < 0 else index for index in encoded.capability]
+    return Encoded(encoded.input_ids, [True] * len(encoded.loss), capability, encoded.is_format)
+
+
+def _cut(encoded: Encoded, length: int) -> Encoded:
+    return Encoded(
+        encoded.input_ids[:length], encoded.loss[:length], encoded.capability[:length], encoded.is_format[:length]
+    )

@@ -1,0 +1,122 @@
+"""The training loop: global batches of packed conversations through a DeepSpeed engine, losses by group on the way.
+
+The loss of a step is the mean over the loss-bearing tokens of the whole global batch, whatever the number of rows,
+passes or processes. On a CPU with one process this is the same loop as on a cluster.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from agentflan.errors import AgentFlanError
+from agentflan.training.data import Example, batches, rows_of
+from agentflan.training.loss import GroupTable, pack, token_losses
+from agentflan.training.recipe import Settings
+
+LossRow = dict[str, Any]  # step, kind, group, loss_sum, tokens
+log = logging.getLogger(__name__)
+
+
+class TrainingFailed(AgentFlanError):
+    """The loss is not a number, or another reason to stop."""
+
+
+def train(model: Any, examples: list[Example], settings: Settings, pad: int) -> list[LossRow]:
+    """Train a model in place.
+
+    Args:
+        model: a causal language model of `transformers`.
+        examples: tokenized conversations.
+        settings: the recipe.
+        pad: id of the padding token.
+
+    Returns:
+        Summed loss (natural log) and tokens for each step and group.
+
+    Raises:
+        TrainingFailed: the loss of a step is not finite.
+    """
+    torch.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
+    steps = list(batches(examples, settings.batch, settings.epochs, settings.seed))
+    engine = _engine(model, settings)
+    table, rows = GroupTable(), []
+    for number, batch in enumerate(steps):
+        _set_learning_rate(engine, settings.learning_rate(number, len(steps)))
+        parts = _step(engine, batch, settings, table, pad)
+        total, tokens = parts[("all", "all")]
+        if not torch.isfinite(torch.tensor(total)):
+            raise TrainingFailed(f"step {number + 1}: the loss is {total}; lower the learning rate ({settings.lr})")
+        rows += [
+            {"step": number + 1, "kind": kind, "group": group, "loss_sum": loss, "tokens": count}
+            for (kind, group), (loss, count) in sorted(parts.items())
+        ]
+        _report(number + 1, len(steps), total / tokens, len(batch))
+    return rows
+
+
+def _step(
+    engine: Any, batch: list[Example], settings: Settings, table: GroupTable, pad: int
+) -> dict[tuple[str, str], tuple[float, int]]:
+    rows = rows_of(batch, settings.row_length or settings.max_length)
+    bearing = sum(sum(example.encoded.loss[1:]) for example in batch)
+    size = settings.rows_per_pass or len(rows)
+    losses, groups = [], []
+    for start in range(0, len(rows), size):
+        packed = pack(rows[start : start + size], table, pad)
+        each, group = token_losses(engine.module, type(packed)(*(part.to(engine.device) for part in packed)))
+        engine.set_gradient_accumulation_boundary(start + size >= len(rows))
+        engine.backward(each.sum() / bearing)
+        engine.step()
+        losses.append(each.detach().float().cpu())
+        groups.append(group.cpu())
+    return table.sums(torch.cat(losses), torch.cat(groups))
+
+
+def _engine(model: Any, settings: Settings) -> Any:
+    os.environ.setdefault("DS_ACCELERATOR", "cuda" if torch.cuda.is_available() else "cpu")
+    import deepspeed
+
+    logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+    if not deepspeed.comm.is_initialized():
+        _start_alone(deepspeed)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=settings.lr, betas=(0.9, settings.beta2), weight_decay=settings.weight_decay
+    )
+    configuration = {
+        "train_micro_batch_size_per_gpu": 1,  # packed rows vary; the loop scales the loss by tokens itself
+        "gradient_accumulation_steps": 1,
+        "gradient_clipping": settings.clip,
+        "zero_optimization": {"stage": settings.zero},
+        "zero_allow_untested_optimizer": True,
+        "bf16": {"enabled": settings.dtype == "bfloat16"},
+    }
+    return deepspeed.initialize(model=model, optimizer=optimizer, config=configuration)[0]
+
+
+def _start_alone(deepspeed: Any) -> None:
+    """One process without a launcher: a file to meet at, no port, so that jobs side by side never clash."""
+    os.environ.setdefault("LOCAL_RANK", "0")
+    # The shared-memory operator is compiled at first use, for half a minute; one process talks to nobody.
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    meeting = Path(tempfile.mkdtemp(prefix="agentflan-")) / "processes"
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    deepspeed.init_distributed(
+        backend, init_method=f"file://{meeting}", rank=0, world_size=1, auto_mpi_discovery=False, verbose=False
+    )
+
+
+def _set_learning_rate(engine: Any, rate: float) -> None:
+    for group in engine.optimizer.param_groups:
+        group["lr"] = rate
+
+
+def _report(step: int, steps: int, loss: float, conversations: int) -> None:
+    if step == 1 or step == steps or step % max(1, steps // 20) == 0:
+        log.info("step %d of %d: loss %.4f over %d conversations", step, steps, loss, conversations)

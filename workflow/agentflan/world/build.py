@@ -1,0 +1,190 @@
+"""Writes the whole world: every file in its upstream format and name, and a manifest with their hashes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from agentflan.errors import ConfigError
+from agentflan.files import atomic_write, sha256_of, write_json, write_jsonl
+from agentflan.randomness import generator
+from agentflan.replies import cache_key
+from agentflan.world import agentinstruct, glaive, hotpot, talk, teval, toolbench
+from agentflan.world.lexicon import TEST, TRAIN
+
+DEFAULT_SIZE = {
+    "agentinstruct": 30,  # rows of each of the six tasks
+    "toolbench_kept": 240,
+    "toolbench_dropped": 60,
+    "toolbench_trees": 3,
+    "sharegpt": 600,
+    "fireact": 240,
+    "glaive": 240,
+    "teval": 24,  # records of each of the eight files
+    "hotpotqa": 24,  # questions of each of the three levels
+    "toolbench_eval": 48,
+    "pretraining_conversations": 12000,
+    "pretraining_texts": 300,
+}
+
+_AGENTINSTRUCT = {
+    "os": "971539c34fcc7500",
+    "db": "916a87c4725da8c0",
+    "alfworld": "302ad687bb3817a4",
+    "webshop": "9f2ae60445e11b4e",
+    "kg": "9e159f6d0557d229",
+    "mind2web": "fc25d47330eea0fc",
+}
+_REPLY_MODEL = "world"  # the name under which the replies to negative samples are kept
+
+
+def build_world(folder: Path, seed: int, size: dict[str, int]) -> dict[str, Any]:
+    """Write the world below `folder` and return its manifest.
+
+    Args:
+        folder: where it goes.
+        seed: everything is drawn from it.
+        size: counts that differ from `DEFAULT_SIZE`.
+
+    Raises:
+        ConfigError: an unknown kind of record.
+    """
+    unknown = sorted(set(size) - set(DEFAULT_SIZE))
+    if unknown:
+        raise ConfigError([f"--size: unknown {', '.join(unknown)}; known: {', '.join(DEFAULT_SIZE)}"])
+    counts = DEFAULT_SIZE | size
+    files = [*_corpora(folder, seed, counts), *_tasks(folder, seed, counts), *_pretraining(folder, seed, counts)]
+    entries = {
+        str(path.relative_to(folder)): {"sha256": sha256_of(path), "size": path.stat().st_size}
+        for path in sorted(files)
+    }
+    manifest = {"seed": seed, "size": counts, "files": entries}
+    write_json(folder / "MANIFEST.json", manifest)
+    return manifest
+
+
+def _corpora(folder: Path, seed: int, counts: dict[str, int]) -> Iterator[Path]:
+    for task, suffix in _AGENTINSTRUCT.items():
+        path = folder / "agentinstruct" / "data" / f"{task}-00000-of-00001-{suffix}.parquet"
+        _write_parquet(path, agentinstruct.rows(task, generator("world", seed, task), counts["agentinstruct"]))
+        yield path
+    rng = generator("world", seed, "toolbench")
+    records = toolbench.records(rng, counts["toolbench_kept"], counts["toolbench_dropped"])
+    yield _write(folder / "toolbench" / "data" / "toolllama_G123_dfs_train.json", records)
+    for number in range(counts["toolbench_trees"]):
+        path = folder / "toolbench" / "answer" / "G1_answer" / f"{number}_ChatGPT_DFS_woFilter_w2.json"
+        yield _write(path, toolbench.tree(rng))
+    path = folder / "sharegpt" / "ShareGPT_V3_unfiltered_cleaned_split.json"
+    yield _write(path, _sharegpt(seed, counts["sharegpt"]))
+    rng = generator("world", seed, "fireact")
+    yield _write(folder / "fireact" / "hotpotqa.json", [hotpot.fireact_row(rng) for _ in range(counts["fireact"])])
+    replies = folder / "replies.jsonl"
+    write_jsonl(replies, _replies(records))
+    yield replies
+
+
+def _tasks(folder: Path, seed: int, counts: dict[str, int]) -> Iterator[Path]:
+    rng = generator("world", seed, "glaive")
+    yield _write(folder / "glaive" / "glaive-function-calling-v2.json", glaive.rows(rng, counts["glaive"]))
+    for file in teval.FILES:
+        records = teval.records(file, generator("world", seed, "teval", file), counts["teval"])
+        yield _write(folder / "teval" / "data" / f"{file}_v1.json", records)
+    for level in ("easy", "medium", "hard"):
+        path = folder / "hotpotqa" / f"{level}.jsonl"
+        rng = generator("world", seed, "hotpotqa", level)
+        write_jsonl(path, (hotpot.hotpot_row(rng, level, index) for index in range(counts["hotpotqa"])))
+        yield path
+    yield _write(folder / "hotpotqa" / "prompt.json", hotpot.prompt())
+    path = folder / "toolbench_eval" / "tasks.jsonl"
+    rng = generator("world", seed, "toolbench_eval")
+    write_jsonl(
+        path,
+        (_tool_task(toolbench.solve(rng, TEST, 1 + index % 2), index) for index in range(counts["toolbench_eval"])),
+    )
+    yield path
+
+
+def _pretraining(folder: Path, seed: int, counts: dict[str, int]) -> Iterator[Path]:
+    rng = generator("world", seed, "pretraining")
+    path = folder / "pretrain" / "chat.jsonl"
+    write_jsonl(
+        path,
+        (
+            _chat_row(index, talk.conversation(rng, TRAIN, talk.PRETRAINING))
+            for index in range(counts["pretraining_conversations"])
+        ),
+    )
+    yield path
+    path = folder / "pretrain" / "text.jsonl"
+    write_jsonl(path, ({"text": _page(rng)} for _ in range(counts["pretraining_texts"])))
+    yield path
+
+
+def _page(rng: Any) -> str:
+    question = hotpot.ask(rng, TRAIN, "hard")
+    return "\n".join("".join(page.sentences()) for page in (*question.support, *question.others))
+
+
+def _sharegpt(seed: int, count: int) -> list[dict[str, Any]]:
+    rng, rows = generator("world", seed, "sharegpt"), []
+    for index in range(count):
+        turns = [
+            {"from": who, "value": text}
+            for exchange in talk.conversation(rng, TRAIN, talk.ORDINARY)
+            for who, text in zip(("human", "gpt"), exchange, strict=True)
+        ]
+        if index % 40 == 7:  # a chunk cut out of a longer conversation, as upstream has them
+            turns = turns[1:]
+        rows.append({"id": f"w{seed}{index:05d}_0", "conversations": turns})
+    return rows
+
+
+def _chat_row(index: int, exchanges: list[talk.Exchange]) -> dict[str, Any]:
+    turns = []
+    for said, replied in exchanges:
+        turns.append({"role": "user", "content": said})
+        turns.append({"role": "assistant", "content": replied, "loss": True})
+    return {"id": f"chat_{index}", "dataset": "pretrain", "stream": "general", "turns": turns}
+
+
+def _replies(records: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """What the stand-in for a chat model says to each query when it has no tools."""
+    queries = sorted({record["id"].split(": ", 1)[1] for record in records})
+    rows = []
+    for query in queries:
+        topic, _, rest = query.removeprefix("What is the ").removesuffix("?").partition(" of ")
+        system = {"role": "system", "content": "You are a helpful assistant."}
+        key = cache_key(_REPLY_MODEL, [system, {"role": "user", "content": query}])
+        rows.append({"key": key, "model": _REPLY_MODEL, "reply": talk.decline(topic, rest.split(" in ")[0])})
+    return rows
+
+
+def _tool_task(solution: toolbench.Solution, index: int) -> dict[str, Any]:
+    return {
+        "id": f"task_{index}",
+        "query": solution.query,
+        "tools": [tool.described() for tool in solution.tools],
+        "steps": [
+            {"action": tool.name, "arguments": arguments, "observation": toolbench.observe(tool, found)}
+            for tool, arguments, found in solution.calls
+        ],
+        "answer": solution.answer,
+    }
+
+
+def _write(path: Path, value: Any) -> Path:
+    with atomic_write(path) as handle:
+        json.dump(value, handle, ensure_ascii=False, indent=1)
+    return path
+
+
+def _write_parquet(path: Path, rows: list[dict[str, Any]]) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    turn = pyarrow.struct([("from", pyarrow.string()), ("loss", pyarrow.bool_()), ("value", pyarrow.string())])
+    schema = pyarrow.schema([("conversations", pyarrow.list_(turn)), ("id", pyarrow.string())])
+    with atomic_write(path, "wb") as handle:
+        parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), handle)

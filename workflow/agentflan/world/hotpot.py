@@ -1,0 +1,129 @@
+"""Questions over short pages: HotpotQA task files on held-out names, and FireAct-like trajectories on training names."""
+
+from __future__ import annotations
+
+import random
+from typing import Any, NamedTuple
+
+from agentflan.world.lexicon import COLORS, TEST, TRAIN, names
+
+_KINDS = {"book": "author", "song": "singer", "film": "maker", "game": "owner"}
+_PERSON_RELATIONS = ("home", "friend", "teacher")
+
+
+class Page(NamedTuple):
+    """A page: what it is about, and the relation it tells."""
+
+    title: str
+    kind: str
+    relation: str
+    target: str
+    color: str
+
+    def sentences(self) -> list[str]:
+        """The page's text."""
+        return [
+            f"{self.title} is a {self.kind}.",
+            f" The {self.relation} of {self.title} is {self.target}.",
+            f" The color of {self.title} is {self.color}.",
+        ]
+
+
+class Question(NamedTuple):
+    """A question with the pages that answer it, in reading order, and pages beside them."""
+
+    text: str
+    answer: str
+    type: str
+    support: tuple[Page, ...]
+    others: tuple[Page, ...]
+
+
+def ask(rng: random.Random, split: str, level: str) -> Question:
+    """One hop for easy questions, two for the others; one in five compares two pages."""
+    who = names(rng, split, 8)
+    work, maker = _work(rng, who[0], who[1]), _person(rng, who[1], who[2])
+    others = (_work(rng, who[3], who[4]), _person(rng, who[4], who[5]))
+    if rng.random() < 0.2:
+        other = _work(rng, who[6], who[7])
+        same = "yes" if work.kind == other.kind else "no"
+        return Question(
+            f"Are {work.title} and {other.title} both a {work.kind}?", same, "comparison", (work, other), others
+        )
+    if level == "easy":
+        return Question(f"What is the {work.relation} of {work.title}?", work.target, "bridge", (work,), others)
+    text = f"What is the {maker.relation} of the {work.relation} of {work.title}?"
+    return Question(text, maker.target, "bridge", (work, maker), others)
+
+
+def hotpot_row(rng: random.Random, level: str, index: int) -> dict[str, Any]:
+    """A row of the evaluation set."""
+    question = ask(rng, TEST, level)
+    pages = [*question.support, *question.others]
+    rng.shuffle(pages)
+    facts = [[page.title, number] for page in question.support for number in (0, 1)]
+    return {
+        "id": f"{level}{index:03d}",
+        "question": question.text,
+        "answer": question.answer,
+        "type": question.type,
+        "level": level,
+        "supporting_facts": facts,
+        "context": [[page.title, page.sentences()] for page in pages],
+    }
+
+
+def fireact_row(rng: random.Random) -> dict[str, str]:
+    """A trajectory in FireAct's alpaca form."""
+    question = ask(rng, TRAIN, rng.choice(("easy", "medium", "hard")))
+    lines = []
+    for step, page in enumerate(question.support):
+        lines.append(f"Thought: {_thought(question, step)}\nAction: search[{page.title}]")
+        lines.append(f"Observation: {''.join(page.sentences())}")
+    lines.append(f"Thought: {_last_thought(question)}\nAction: finish[{question.answer}]")
+    lines.append("Observation: Episode finished, reward = True")
+    return {"instruction": question.text, "input": "", "output": "\n".join(lines)}
+
+
+def prompt() -> dict[str, str]:
+    """The instruction and one demonstration for the agent."""
+    demonstration = Question(
+        "What is the home of the singer of Dase Vame?",
+        "Tavi Rela",
+        "bridge",
+        (
+            Page("Dase Vame", "song", "singer", "Bote Sima", "red"),
+            Page("Bote Sima", "person", "home", "Tavi Rela", "blue"),
+        ),
+        (),
+    )
+    lines = [f"Question: {demonstration.text}"]
+    for step, page in enumerate(demonstration.support):
+        lines.append(f"Thought {step + 1}: {_thought(demonstration, step)}\nAction {step + 1}: Search[{page.title}]")
+        lines.append(f"Observation {step + 1}: {''.join(page.sentences())}")
+    lines.append(f"Thought 3: {_last_thought(demonstration)}\nAction 3: Finish[{demonstration.answer}]")
+    instruction = "Answer the question by steps. The actions are Search[title] and Finish[answer]."
+    return {"instruction": instruction, "demonstrations": "\n".join(lines)}
+
+
+def _work(rng: random.Random, title: str, maker: str) -> Page:
+    kind = rng.choice(list(_KINDS))
+    return Page(title, kind, _KINDS[kind], maker, rng.choice(COLORS))
+
+
+def _person(rng: random.Random, title: str, target: str) -> Page:
+    return Page(title, "person", rng.choice(_PERSON_RELATIONS), target, rng.choice(COLORS))
+
+
+def _thought(question: Question, step: int) -> str:
+    page = question.support[step]
+    if question.type == "comparison":
+        return f"I need to know what {page.title} is."
+    return f"I need the {page.relation} of {page.title}."
+
+
+def _last_thought(question: Question) -> str:
+    last = question.support[-1]
+    if question.type == "comparison":
+        return f"{' and '.join(f'{page.title} is a {page.kind}' for page in question.support)}."
+    return f"The {last.relation} of {last.title} is {last.target}."
