@@ -53,10 +53,13 @@ def model_scaling(plan: Plan, results: Path) -> list[Cell]:
 
 def _normalised(plan: Plan, results: Path, entry: Entry, column: str) -> Measure:
     reference = plan["figure1"]["reference"]
-    parts = {each["label"]: score(plan, results, each, column) for each in (reference, entry)}
-    if parts[reference["label"]].value == 0:
-        return not_run(f"{reference['label']} scores 0, so nothing can be divided by it")
-    return combine(parts, lambda whole, part: 100 * part / whole, _rule(plan))
+    whole, part = score(plan, results, reference, column), score(plan, results, entry, column)
+    if part.value is None:
+        return part
+    if not whole.value:
+        reason = whole.note if whole.value is None else "it scores 0"
+        return not_run(f"no bar can be divided by {reference['label']}: {reason}")
+    return Measure(100 * part.value / whole.value, note=_rule(plan))
 
 
 def _rule(plan: Plan) -> str:
