@@ -16,7 +16,7 @@ from agentflan import backends, templates
 from agentflan.backends import Call, openai_api
 from agentflan.backends.transformers_local import LocalModel
 from agentflan.benchmarks._protocol import COMMON_DEFAULTS, Request
-from agentflan.errors import ConfigError, FileError, NotAvailable
+from agentflan.errors import AgentFlanError, ConfigError, FileError, NotAvailable
 from agentflan.records import Trajectory, Turn
 
 BENCHMARK = SimpleNamespace(NAME="b")
@@ -198,6 +198,13 @@ def test_a_busy_server_is_asked_again(server: Server, tmp_path: Path) -> None:
     server.errors = [429, 503]
 
     assert ask(server, tmp_path, Request(prompt="go on")) == ["GO ON"]
+
+
+def test_the_spending_cap_holds(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(AgentFlanError, match="cap"):
+        ask(server, tmp_path, Request(prompt="go on"), spending_cap=0.0)
+
+    assert server.asked == []
 
 
 def test_a_refusal_is_not_available(server: Server, tmp_path: Path) -> None:

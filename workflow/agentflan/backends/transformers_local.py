@@ -52,11 +52,11 @@ class LocalModel:
         except ImportError as error:
             raise NotAvailable(f"the local backend needs the package {error.name}, which is not installed") from None
         torch.set_num_threads(threads)
-        placed = (
-            {"dtype": torch.bfloat16, "device_map": "auto"} if torch.cuda.is_available() else {"dtype": torch.float32}
-        )
+        gpus = torch.cuda.device_count()
+        placed = {"dtype": torch.bfloat16 if gpus else torch.float32, "device_map": "auto" if gpus > 1 else None}
+        model = AutoModelForCausalLM.from_pretrained(folder, **placed).eval()
+        self.model = model.to("cuda") if gpus == 1 else model
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.model = AutoModelForCausalLM.from_pretrained(folder, **placed).eval()
         self.rows = rows
 
     def generate(self, requests: list[Request]) -> list[str]:

@@ -76,8 +76,8 @@ def read_tasks(folder: Path, settings: Settings) -> list[Task]:
         raise ConfigError([f"settings of teval: key version: found {settings['version']!r}; expected v1 or v2"])
     by_file: dict[str, list[Task]] = {name: [] for name in settings["files"]}
     for record in datasets.load(DATA).read(folder):
-        name, version = _FILE.fullmatch(Path(record["file"]).name).groups()
-        if name in by_file and version in (None, settings["version"]):
+        name, version = _name_and_version(record["file"])
+        if name in by_file and version in ("", settings["version"]):
             by_file[name].append(_task(name, record, settings))
     missing = [name for name, tasks in by_file.items() if not tasks]
     if missing:
@@ -127,6 +127,12 @@ def score(tasks: Sequence[Task], rows: Sequence[Row], settings: Settings) -> dic
 def overall(dimensions: Sequence[float]) -> float:
     """The leaderboard's number: the plain mean of the dimensions."""
     return sum(dimensions) / len(dimensions)
+
+
+def _name_and_version(file: str) -> tuple[str, str]:
+    """("plan_json", "v1") of plan_json_v1.json; the version is "" where the name gives none."""
+    match = _FILE.fullmatch(Path(file).name)
+    return (match[1], match[2] or "") if match else ("", "")
 
 
 def _task(file: str, record: dict[str, Any], settings: Settings) -> Task:
