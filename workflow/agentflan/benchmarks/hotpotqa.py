@@ -46,6 +46,7 @@ DEFAULTS: Settings = {
     "max_steps": 10,
     "max_context_tokens": 1700,  # of the whole raw prompt, at four characters a token; bolaa only
     "max_new_tokens": 256,
+    "observation": "Observation: {text}",  # chat only
     "instruction": None,  # overrides prompt.json and our own wording
 }
 
@@ -232,7 +233,7 @@ def _play_chat(task: Task, reading: _Reading, settings: Settings) -> Any:
         observation = _act(name.capitalize(), argument, reading)  # models trained on FireAct write the names small
         if reading.answer is not None:
             return "completed"
-        messages += [("assistant", reply), ("user", f"Observation: {observation}")]
+        messages += [("assistant", reply), ("user", settings["observation"].replace("{text}", observation))]
     return "task_limit"
 
 

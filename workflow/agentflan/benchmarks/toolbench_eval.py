@@ -41,10 +41,19 @@ DEFAULTS: Settings = {
     "You have access to the following tools:\n{tools}\n{format}",  # Fig. 9
     "format": "Reply in this form:\n"
     "Thought: what to do next\nAction: the name of one tool\nAction Input: its arguments in JSON",
+    "observation": "Observation: {text}",
     "max_new_tokens": 256,
 }
 
 FINISH = "Finish"
+_FINISH_TOOL = {  # ToolBench lists it last among the tools
+    "name": FINISH,
+    "description": "Ends the task with an answer",
+    "parameters": {
+        "properties": {"return_type": {"type": "string"}, "final_answer": {"type": "string"}},
+        "required": ["return_type", "final_answer"],
+    },
+}
 FAULTS = (
     "format",
     "tool",
@@ -71,7 +80,8 @@ def episode(task: Task, settings: Settings) -> Episode:
         if step["action"] == FINISH and not step["fault"]:
             answer, outcome = str(step["arguments"].get("final_answer", "")), "completed"
             break
-        messages += [("assistant", reply), ("user", _observe(step, task))]
+        seen = settings["observation"].replace("{text}", _observe(step, task))
+        messages += [("assistant", reply), ("user", seen)]
     return {"prediction": answer, "outcome": outcome, "steps": steps, "passed": passes(steps, answer, task)}
 
 
@@ -132,7 +142,7 @@ def parse_reply(reply: str) -> tuple[str, dict[str, Any]] | None:
 
 
 def _system(task: Task, settings: Settings) -> str:
-    texts = {"plain": PLAIN_SYSTEM, "tools": list_tools(task["tools"]), "format": settings["format"]}
+    texts = {"plain": PLAIN_SYSTEM, "tools": list_tools([*task["tools"], _FINISH_TOOL]), "format": settings["format"]}
     return re.sub(r"\{(plain|tools|format)\}", lambda match: texts[match[1]], settings["system"])
 
 
@@ -150,11 +160,11 @@ def _read_step(reply: str, task: Task) -> dict[str, Any]:
 def _observe(step: dict[str, Any], task: Task) -> str:
     """What the agent sees after a step: the gold run's reply to this call, or what was wrong."""
     if step["fault"] == "format":
-        return "Observation: the reply holds no action with arguments in JSON"
+        return "the reply holds no action with arguments in JSON"
     if step["fault"] == "tool":
-        return f"Observation: there is no tool {step['action']}"
+        return f"there is no tool {step['action']}"
     gold = _replayed((step["action"], step["arguments"]), task)
-    return f"Observation: {gold['observation'] if gold else 'nothing found'}"
+    return gold["observation"] if gold else "nothing found"
 
 
 def _replayed(call: tuple[str, dict[str, Any]], task: Task) -> dict[str, Any] | None:
