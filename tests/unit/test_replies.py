@@ -158,7 +158,7 @@ def test_a_broken_line_is_named(tmp_path: Path) -> None:
 def test_the_spending_cap_holds(server: Server, tmp_path: Path) -> None:
     cache = tmp_path / "replies.jsonl"
     price = highest_cost(talk("0"), QUICK)
-    capped = replace(QUICK, concurrency=1, spending_cap=2.5 * price)
+    capped = replace(QUICK, concurrency=1, max_cost=2.5 * price)
     talks = [talk(str(number)) for number in range(6)]
 
     for known in (2, 4):

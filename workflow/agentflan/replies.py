@@ -43,7 +43,7 @@ class ReplySettings:
         backoff: seconds before the second try; doubled for each further one, at most 60.
         max_tokens: longest reply.
         prompt_price, reply_price: US dollars for a million tokens.
-        spending_cap: US dollars that one run may cost at the most; every try is counted at its full length.
+        max_cost: US dollars that one run may cost at the most; every try is counted at its full length.
     """
 
     model: str
@@ -55,7 +55,7 @@ class ReplySettings:
     max_tokens: int = 512
     prompt_price: float = 0.5
     reply_price: float = 1.5
-    spending_cap: float = 1.0
+    max_cost: float = 1.0
 
 
 def cache_key(model: str, messages: Messages) -> str:
@@ -122,10 +122,10 @@ class _Budget:
 
     def book(self, messages: Messages) -> float:
         price = highest_cost(messages, self.settings)
-        if self.spent + price > self.settings.spending_cap:
+        if self.spent + price > self.settings.max_cost:
             raise AgentFlanError(
-                f"the spending cap of ${self.settings.spending_cap:.2f} would be passed (${self.spent:.4f} booked so "
-                "far); the replies received stay in the cache: raise --spending-cap and repeat the command"
+                f"the spending cap of ${self.settings.max_cost:.2f} would be passed (${self.spent:.4f} booked so "
+                "far); the replies received stay in the cache: raise --max-cost and repeat the command"
             )
         self.spent += price
         return price
@@ -146,7 +146,7 @@ def _estimate_sentence(missing: dict[str, Messages], settings: ReplySettings) ->
     cost = sum(highest_cost(messages, settings) for messages in missing.values())
     return (
         f"{len(missing)} replies to ask of {settings.model}: about {prompts:,} prompt tokens and at most "
-        f"{len(missing) * settings.max_tokens:,} reply tokens, at most ${cost:.2f} (cap ${settings.spending_cap:.2f})"
+        f"{len(missing) * settings.max_tokens:,} reply tokens, at most ${cost:.2f} (cap ${settings.max_cost:.2f})"
     )
 
 

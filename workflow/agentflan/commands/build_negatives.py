@@ -48,7 +48,7 @@ def _add_reply_arguments(parser: argparse.ArgumentParser) -> None:
         ("max-tokens", "longest reply"),
         ("prompt-price", "US dollars for a million prompt tokens"),
         ("reply-price", "US dollars for a million reply tokens"),
-        ("spending-cap", "US dollars that the run may cost at most"),
+        ("max-cost", "US dollars that the run may cost at most"),
     ):
         default = getattr(defaults, name.replace("-", "_"))
         parser.add_argument(f"--{name}", type=type(default), default=default, help=f"{meaning} (default {default})")
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> str:
 
 def _reply_settings(arguments: argparse.Namespace) -> ReplySettings:
     names = ("model", "base_url", "concurrency", "attempts", "timeout", "max_tokens", "prompt_price", "reply_price")
-    return ReplySettings(**{name: getattr(arguments, name) for name in (*names, "spending_cap")})
+    return ReplySettings(**{name: getattr(arguments, name) for name in (*names, "max_cost")})
 
 
 def _read(paths: list[Path]) -> Iterator[Trajectory]:
