@@ -22,7 +22,7 @@ Piece = tuple[str, str]  # text, background colour or "" for none
 Stack = Sequence["Card"]
 
 FONT, SIZE = "DejaVu Sans Mono", 6.0
-MARGIN, GAP, PADDING = 0.08, 0.10, 0.06  # inches
+MARGIN, GAP, INNER_GAP, PADDING = 0.08, 0.09, 0.05, 0.045  # inches; the inner gap is between the cards of a stack
 _LETTER = 0.60205 * SIZE / 72  # inches: the advance of the font
 _LINE = 1.35 * SIZE / 72
 _HEAD = 0.17
@@ -31,17 +31,17 @@ _FOOT = 0.16
 
 @dataclass(frozen=True)
 class Card:
-    """A titled box of text.
+    """A box of text.
 
     Attributes:
-        title: a line above the text, in bold.
-        pieces: the text, each piece with its background.
-        colour: of the edge and the title's bar.
+        title: a line in bold above the text; "" for none.
+        pieces: the text, each piece with its background; () for a title alone.
+        colour: of the title's bar.
         lines: how many lines are shown; what is longer ends in "…".
     """
 
     title: str
-    pieces: tuple[Piece, ...]
+    pieces: tuple[Piece, ...] = ()
     colour: str = "#d9d9d9"
     lines: int = 24
 
@@ -75,17 +75,23 @@ def wrap(pieces: Sequence[Piece], columns: int, lines: int) -> list[list[Piece]]
     pieces = [(printable(text), colour) for text, colour in pieces]
     text = "".join(part for part, _ in pieces)
     ends = list(accumulate(len(part) for part, _ in pieces))
-    spans = list(_line_spans(text, columns))
+    spans = _without_empty_ends(list(_line_spans(text, columns)))
     shown = [_runs(text, start, end, ends, pieces) for start, end in spans[:lines]]
     if len(spans) > lines:
         shown[-1] = [("…", "")]
     return shown
 
 
+def clip(text: str, columns: int) -> str:
+    """One line of at most `columns` letters."""
+    text = printable(" ".join(text.split()))
+    return text if len(text) <= columns else f"{text[: columns - 1]}…"
+
+
 def printable(text: str) -> str:
     """The text with the letters that the font has; others become "□"."""
     known = _letters()
-    plain = text.replace("\r\n", "\n").replace("\t", "  ").strip("\n")
+    plain = text.replace("\r\n", "\n").replace("\t", "  ")
     return "".join(
         letter if letter == "\n" or (letter.isprintable() and ord(letter) in known) else "□" for letter in plain
     )
@@ -115,6 +121,12 @@ def _line_spans(text: str, columns: int) -> Iterator[tuple[int, int]]:
         start = end + 1
 
 
+def _without_empty_ends(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The lines without empty ones before the first and after the last."""
+    full = [number for number, (start, end) in enumerate(spans) if end > start]
+    return spans[full[0] : full[-1] + 1] if full else []
+
+
 def _runs(text: str, start: int, end: int, ends: list[int], pieces: Sequence[Piece]) -> list[Piece]:
     """The pieces of a line."""
     cuts = [start, *(place for place in ends if start < place < end), end]
@@ -136,16 +148,20 @@ Laid = tuple[Card, list[list[Piece]]]
 
 
 def _lay_out(stack: Stack, width: float) -> list[Laid]:
-    columns = int((width - 2 * PADDING) / _LETTER)
-    return [(card, wrap(card.pieces, columns, card.lines)) for card in stack]
+    return [(card, wrap(card.pieces, _columns(width), card.lines)) for card in stack]
 
 
-def _card_height(lines: list[list[Piece]]) -> float:
-    return _HEAD + _LINE * len(lines) + 2 * PADDING
+def _columns(width: float) -> int:
+    """Letters of a line in a card."""
+    return int((width - 2 * PADDING) / _LETTER)
+
+
+def _card_height(card: Card, lines: list[list[Piece]]) -> float:
+    return (_HEAD if card.title else 0) + (_LINE * len(lines) + 2 * PADDING if lines else 0)
 
 
 def _stack_height(stack: list[Laid]) -> float:
-    return sum(_card_height(lines) for _, lines in stack) + GAP * (len(stack) - 1)
+    return sum(_card_height(card, lines) for card, lines in stack) + INNER_GAP * (len(stack) - 1)
 
 
 def _draw_row(axes: Axes, row: list[list[Laid]], top: float, width: float) -> None:
@@ -153,20 +169,22 @@ def _draw_row(axes: Axes, row: list[list[Laid]], top: float, width: float) -> No
         left, y = MARGIN + number * (width + GAP), top
         for card, lines in stack:
             _draw_card(axes, card, lines, left, y, width)
-            y += _card_height(lines) + GAP
+            y += _card_height(card, lines) + INNER_GAP
 
 
 def _draw_card(axes: Axes, card: Card, lines: list[list[Piece]], left: float, top: float, width: float) -> None:
     from matplotlib.patches import Rectangle
 
-    axes.add_patch(Rectangle((left, top), width, _HEAD, facecolor=card.colour, edgecolor="none"))
-    axes.add_patch(
-        Rectangle((left, top), width, _card_height(lines), facecolor="none", edgecolor="#888888", linewidth=0.5)
-    )
-    title = wrap([(card.title, "")], int((width - 2 * PADDING) / _LETTER * 0.98), 1)[0]
-    _draw_line(axes, title, left + PADDING, top + _HEAD / 2 - _LINE / 2, weight="bold")
+    box = {"edgecolor": "#888888", "linewidth": 0.5}
+    axes.add_patch(Rectangle((left, top), width, _card_height(card, lines), facecolor="none", **box))
+    if card.title:
+        axes.add_patch(Rectangle((left, top), width, _HEAD, facecolor=card.colour, **box))
+        _draw_line(
+            axes, [(clip(card.title, _columns(width)), "")], left + PADDING, top + _HEAD / 2 - _LINE / 2, weight="bold"
+        )
+        top += _HEAD
     for number, line in enumerate(lines):
-        _draw_line(axes, line, left + PADDING, top + _HEAD + PADDING + number * _LINE)
+        _draw_line(axes, line, left + PADDING, top + PADDING + number * _LINE)
 
 
 def _draw_line(axes: Axes, line: list[Piece], x: float, top: float, weight: str = "normal") -> None:

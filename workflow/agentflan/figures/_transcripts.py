@@ -21,7 +21,7 @@ _SIGNS = {
     "general": re.compile(r"(i will|i need to|i should|let me) (use|call)", re.IGNORECASE),
 }
 _CALL = re.compile(r"Action:[^\n]*(\nAction Input:[^\n]*)?")
-_ACTION = re.compile(r"(?<=Action:)[^\n]+")
+_ACTION = re.compile(r"Action:[ \t]*(?P<name>[^\n]+)")
 
 
 def read_rows(results: Path, entry: Entry, benchmark: str) -> tuple[list[Row], str]:
@@ -71,7 +71,7 @@ def mark_signs(text: str, signs: list[str]) -> tuple[Piece, ...]:
 
 def mark_action(text: str, colour: str) -> tuple[Piece, ...]:
     """The reply with the name of the called tool marked."""
-    return mark(text, [match.span() for match in _ACTION.finditer(text)], colour)
+    return mark(text, [match.span("name") for match in _ACTION.finditer(text)], colour)
 
 
 def mark_call(text: str, colour: str) -> tuple[Piece, ...]:

@@ -46,7 +46,7 @@ def _find(
         found = [row for row in rows if wanted(row)]
         if found:
             row = min(found, key=lambda row: (text_length(row), row["id"]))
-            return [Card(f"{title}: {entry['label']}", ((f"{benchmark}, {row['id']}", ""),)), *show(row)]
+            return [Card(f"{title}: {entry['label']}, {benchmark} {row['id']}"), *show(row)]
     labels = ", ".join(entry["label"] for entry in plan["figure4"])
     said = f"none found in {searched} transcripts of {labels}" if searched else f"not run. {'; '.join(reasons)}"
     return [Card(title, ((said, ""),))]

@@ -25,7 +25,7 @@ _LEGEND = {
     UNDERSTANDING: "understanding",
     INSTRUCTION: "format (instruction following)",
 }
-_TURNS = 14  # shown of a conversation
+_TURNS = 16  # shown of a conversation
 
 
 def draw(plan: Plan, results: Path) -> Figure:
@@ -39,9 +39,9 @@ def draw(plan: Plan, results: Path) -> Figure:
         return page([[[Card("Figure 5", ((f"not run: {reason}", ""),))]]])
     original = next(row for row in _read(paths[1]) if row.id == dialogue.id)
     columns = [
-        [Card("1. ReAct", ((f"{dataset}, {dialogue.id}", ""),)), *_conversation(original)],
-        [Card("2. chat", (("the same as dialogue", ""),)), *_conversation(dialogue)],
-        [Card("3. decomposed", (("what each file trains", ""),)), *_decomposed(results, dialogue)],
+        [Card(f"1. ReAct: {dialogue.id}"), *_conversation(original)],
+        [Card("2. chat: the same as dialogue"), *_conversation(dialogue)],
+        [Card("3. decomposed: what each file trains"), *_decomposed(results, dialogue)],
     ]
     return page([columns], legend=[(_LEGEND[name], tint) for name, tint in TINTS.items()])
 
@@ -61,9 +61,10 @@ def _read(path: Path) -> Iterator[Trajectory]:
 
 
 def _conversation(trajectory: Trajectory) -> list[Card]:
-    cards = [Card(turn.role, _pieces(turn), lines=12 if turn.spans else 8) for turn in trajectory.turns[:_TURNS]]
+    shown = [(f"{turn.role}: ", _pieces(turn), 9 if turn.spans else 6) for turn in trajectory.turns[:_TURNS]]
+    cards = [Card("", ((role, ""), *pieces), lines=lines) for role, pieces, lines in shown]
     left = len(trajectory.turns) - _TURNS
-    return [*cards, Card(f"{left} more turns", (("…", ""),))] if left > 0 else cards
+    return [*cards, Card("", ((f"… and {left} more", ""),))] if left > 0 else cards
 
 
 def _pieces(turn: Turn) -> tuple[Piece, ...]:

@@ -33,6 +33,8 @@ def draw(plan: Plan, results: Path) -> Figure:
     benchmark = _benchmark_counts(results, figure["agent_h"])
     cells = {letter: _card(letter, counts, benchmark) for letter in CIRCUMSTANCES}
     rows = [[[cells["a"]], [cells["c"]]], [[cells["b"]], [cells["d"]]]]
+    pairs = [f"{label} {'not run' if count is None else count[INSTRUCTION]}" for label, count in counts.items()]
+    rows.append([[Card("", ((f"in none of them: pairs that practise a format ({', '.join(pairs)})", ""),))]])
     return page(rows, legend=[("usual training data", "#cfe2f1"), ("negative samples", "#f5c9b0")])
 
 
@@ -72,10 +74,10 @@ def _benchmark_counts(results: Path, entry: dict[str, Any]) -> dict[str, Any]:
 
 def _card(letter: str, counts: dict[str, Counter[str] | None], benchmark: dict[str, Any]) -> Card:
     what, wanted, colour = CIRCUMSTANCES[letter]
-    lines = [f"wanted: {wanted}", ""]
+    lines = [f"wanted: {wanted}"]
     for label, count in counts.items():
-        lines.append(f"training set {label}: " + ("not run" if count is None else _number(letter, count)))
-    lines.append(f"benchmark Agent-H: {benchmark[letter]['n'] if letter in benchmark else 'not run'}")
+        lines.append(f"trained on, {label}: {'not run' if count is None else _number(letter, count)}")
+    lines.append(f"tested on, Agent-H: {benchmark[letter]['n'] if letter in benchmark else 'not run'}")
     return Card(f"({letter}) {what}", (("\n".join(lines), ""),), colour)
 
 

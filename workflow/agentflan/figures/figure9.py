@@ -58,13 +58,12 @@ def _case(
     telling = [pair for pair in pairs if is_right(pair[1]) and not is_right(pair[0])]
     pair = min(telling or pairs, key=lambda pair: (sum(map(text_length, pair)), pair[0]["id"]))
     note = f"{len(telling)} of {len(pairs)} cases are right with {plan['figure9'][1]['label']} alone"
-    head = Card(f"{title}: {pair[0]['id']}", ((note if telling else f"{note}; this is the shortest of all", ""),))
+    head = Card(f"{title}, {pair[0]['id']}: {note}{'' if telling else '; this is the shortest of all'}")
     agents = []
     for entry, row in zip(plan["figure9"], pair, strict=True):
         right = is_right(row)
-        agents.append(
-            [Card(entry["label"], (("right" if right else "wrong", RIGHT if right else WRONG),)), *show(row, right)]
-        )
+        verdict = Card(f"{entry['label']}: {'right' if right else 'wrong'}", colour=RIGHT if right else WRONG)
+        agents.append([verdict, *show(row, right)])
     return [[[head, *prompt_cards(row=pair[0])]], agents]
 
 
