@@ -5,13 +5,16 @@ Upstream asks the live Wikipedia, whose pages change from day to day. Here every
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 _SIMILAR = 5  # titles offered when a page is not found
+_K1, _B = 1.5, 0.75  # BM25: how soon repeated words count less, and how much long titles do
 _WORD = re.compile(r"\w+")
 
 
@@ -41,27 +44,31 @@ class Wiki:
 
     def similar(self, title: str) -> list[str]:
         """Titles that share words with the one asked for, best first by BM25, ties by title."""
-        titles, scorer, known = self._index
-        words = sorted(set(_words(title)) & known)
-        if not words:
-            return []
-        scores = scorer.get_scores(words)
-        ranked = sorted((place for place in range(len(titles)) if scores[place] > 0), key=lambda place: -scores[place])
-        return [titles[place] for place in ranked[:_SIMILAR]]
+        scores: Counter[str] = Counter()
+        for word in sorted(set(_words(title)) & self._titles_by_word.keys()):
+            holders = self._titles_by_word[word]
+            rarity = math.log(1 + (len(self.pages) - len(holders) + 0.5) / (len(holders) + 0.5))
+            for holder, times in holders.items():
+                length = len(_words(holder)) / self._mean_length
+                scores[holder] += rarity * times * (_K1 + 1) / (times + _K1 * (1 - _B + _B * length))
+        return sorted(scores, key=lambda holder: (-scores[holder], holder))[:_SIMILAR]
+
+    @cached_property
+    def _titles_by_word(self) -> dict[str, Counter[str]]:
+        """Word → titles that hold it, with how often."""
+        found: dict[str, Counter[str]] = {}
+        for title in self.pages:
+            for word in _words(title):
+                found.setdefault(word, Counter())[title] += 1
+        return found
+
+    @cached_property
+    def _mean_length(self) -> float:
+        return sum(len(_words(title)) for title in self.pages) / len(self.pages)
 
     @cached_property
     def _by_normal_title(self) -> dict[str, str]:
         return {normalise(title): title for title in sorted(self.pages)}
-
-    @cached_property
-    def _index(self) -> tuple[list[str], Any, set[str]]:
-        import bm25s
-
-        titles = sorted(self.pages)
-        words = [_words(title) for title in titles]
-        scorer = bm25s.BM25()
-        scorer.index(words, show_progress=False)
-        return titles, scorer, {word for row in words for word in row}
 
 
 def normalise(title: str) -> str:
