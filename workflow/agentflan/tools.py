@@ -32,8 +32,9 @@ def _lines(tool: dict[str, Any]) -> Iterator[str]:
     schema = tool.get("parameters") or {}
     required = schema.get("required", ())
     for name, parameter in schema.get("properties", {}).items():
-        kind = str(parameter.get("type", "any")) + ("" if name in required else ", optional")
-        yield _described(f"- {name} ({kind})", parameter.get("description"))
+        kind = [str(parameter["type"])] if "type" in parameter else []
+        notes = ", ".join(kind if name in required else [*kind, "optional"])
+        yield _described(f"- {name} ({notes})" if notes else f"- {name}", parameter.get("description"))
 
 
 def _described(name: str, description: Any) -> str:
