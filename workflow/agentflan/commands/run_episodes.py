@@ -7,14 +7,13 @@ killed goes on where it stopped. When the agent is not available (no key, no pac
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 from agentflan import backends, benchmarks, episodes
-from agentflan.benchmarks._protocol import complete_settings
-from agentflan.errors import ConfigError, NotAvailable
+from agentflan.benchmarks._protocol import complete_settings, read_settings
+from agentflan.errors import NotAvailable
 from agentflan.files import write_jsonl
 
 
@@ -37,21 +36,6 @@ def run(arguments: argparse.Namespace) -> str:
         write_jsonl(arguments.out, [{"status": "not run", "reason": str(error)}])
         return f"{arguments.benchmark}: not run ({error})"
     return f"{arguments.benchmark}: {count} episodes in {time.monotonic() - begin:.1f} s"
-
-
-def read_settings(text: str) -> dict[str, Any]:
-    """A JSON object from the command line.
-
-    Raises:
-        ConfigError: it is something else.
-    """
-    try:
-        settings = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ConfigError([f"--settings: not JSON ({error})"]) from None
-    if not isinstance(settings, dict):
-        raise ConfigError([f"--settings: found a JSON {type(settings).__name__}; expected an object"])
-    return settings
 
 
 def _play(arguments: argparse.Namespace, benchmark: Any, settings: dict[str, Any]) -> int:

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agentflan import benchmarks, episodes
-from agentflan.benchmarks._protocol import complete_settings
-from agentflan.commands.run_episodes import read_settings
+from agentflan.benchmarks._protocol import complete_settings, read_settings
 from agentflan.errors import NotAvailable
 from agentflan.files import write_json
 
