@@ -32,6 +32,9 @@ def draw_curves(entry: Entry, results: Path, kind: str, curves: dict[str, tuple[
         say_not_run(axes, entry.get("reason") or f"no file losses/{', '.join(missing)}", columns=50)
         return figure
     losses = mean_losses(paths, kind)
+    if not set(curves) & set(losses):
+        say_not_run(axes, f"no tokens of {', '.join(curves)} in the training set", columns=50)
+        return figure
     for position, (group, (name, colour)) in enumerate(curves.items()):
         if group in losses:
             line = losses[group].dropna()
