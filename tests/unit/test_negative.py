@@ -118,10 +118,16 @@ def test_a_tool_named_in_the_query_is_relevant() -> None:
 
 
 def test_a_pool_without_irrelevant_tools_is_an_error() -> None:
-    query = Query("q", "toolbench", "rain", frozenset({"weather_for_sky"}))
+    query = Query("q", "toolbench", "What humidity?", frozenset({"weather_for_sky"}))
 
     with pytest.raises(AgentFlanError, match="--tools"):
-        irrelevant_tools(query, [TOOLS["humidity_for_sky"]], seed=0)
+        irrelevant_tools(query, [TOOLS["humidity_for_sky"], TOOLS["weather_for_sky"]], seed=0)
+
+
+def test_tools_of_the_same_service_are_the_last_resort() -> None:
+    query = Query("q", "toolbench", "rain", frozenset({"weather_for_sky"}))
+
+    assert irrelevant_tools(query, [TOOLS["humidity_for_sky"]], seed=0) == [TOOLS["humidity_for_sky"]]
 
 
 @pytest.fixture

@@ -21,7 +21,10 @@ from agentflan.tools import FINAL_ACTIONS, PLAIN_SYSTEM, system_text
 
 READINGS = ("appendix", "section", "both")
 PLAIN, IRRELEVANT, TALK = "plain", "irrelevant", "conversation"
-_WORD = re.compile(r"[^\W\d_]{4,}")  # shorter words say little
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_SAYING_LITTLE = frozenset(
+    {"all", "and", "any", "can", "for", "from", "get", "how", "list", "search", "the", "with", "you"}
+)
 
 Tool = dict[str, Any]
 Answer = Callable[[list[list[dict[str, str]]]], list[str]]
@@ -123,8 +126,8 @@ def draw(queries: Iterable[Query], count: int, seed: int) -> list[Query]:
 def irrelevant_tools(query: Query, pool: list[Tool], seed: int, most: int = 3) -> list[Tool]:
     """One to `most` tools that the query does not ask for.
 
-    A tool may help if it was offered with the query, belongs to the same service as one that was (ToolBench names end
-    in ``_for_<service>``), or has a word of its name in the query.
+    A tool may help if it was offered with the query or has a word of its name in it. Tools of a service of which one
+    was offered (ToolBench names end in ``_for_<service>``) are taken only where there are no others.
 
     Raises:
         AgentFlanError: every tool of the pool may help.
@@ -132,17 +135,18 @@ def irrelevant_tools(query: Query, pool: list[Tool], seed: int, most: int = 3) -
     rng = generator("irrelevant tools", seed, query.text)
     wanted = rng.randint(1, most)
     start = rng.randrange(max(1, len(pool)))
+    turned = [*pool[start:], *pool[:start]]
     services = {_service(name) for name in query.offered}
-    words = set(_words(query.text))
-    helpless = (
-        tool
-        for tool in (*pool[start:], *pool[:start])
-        if _service(tool["name"]) not in services and not words.intersection(_words(tool["name"]))
-    )
-    chosen = list(islice(helpless, wanted))
+    strangers = (tool for tool in _helpless(query, turned) if _service(tool["name"]) not in services)
+    chosen = list(islice(strangers, wanted)) or list(islice(_helpless(query, turned), wanted))
     if not chosen:
         raise AgentFlanError(f"{query.id}: each of {len(pool)} tools may help with the query; give more with --tools")
     return chosen
+
+
+def _helpless(query: Query, pool: list[Tool]) -> Iterator[Tool]:
+    words = _words(query.text)
+    return (tool for tool in pool if tool["name"] not in query.offered and not words & _words(tool["name"]))
 
 
 def _sample(query: Query, kind: str, pool: list[Tool], seed: int) -> Trajectory:
@@ -166,5 +170,5 @@ def _service(name: str) -> str:
     return name.rpartition("_for_")[2]
 
 
-def _words(text: str) -> list[str]:
-    return [word.lower() for word in _WORD.findall(text)]
+def _words(text: str) -> set[str]:
+    return {word.lower() for word in _WORD.findall(text)} - _SAYING_LITTLE
