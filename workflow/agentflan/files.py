@@ -102,7 +102,9 @@ def read_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:
             try:
                 row = json.loads(line)
             except json.JSONDecodeError as error:
-                raise RecordError(path, number, "", f"a line that is not JSON ({error})", "one JSON object a line") from None
+                raise RecordError(
+                    path, number, "", f"a line that is not JSON ({error})", "one JSON object a line"
+                ) from None
             if not isinstance(row, dict):
                 raise RecordError(path, number, "", f"a JSON {type(row).__name__}", "a JSON object")
             yield row

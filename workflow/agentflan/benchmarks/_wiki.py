@@ -29,11 +29,11 @@ class Wiki:
         """The union of question contexts; the first version of a page stays.
 
         Args:
-            contexts: each a list of [title, sentences] or an object with the lists `title` and `sentences`.
+            contexts: each a list of [title, sentences].
         """
         pages: dict[str, tuple[str, ...]] = {}
         for context in contexts:
-            for title, sentences in _pairs(context):
+            for title, sentences in context:
                 paragraphs = "".join(sentences).split("\n\n")
                 pages.setdefault(title, tuple(filter(None, map(str.strip, paragraphs))))
         return Wiki(pages)
@@ -78,9 +78,3 @@ def normalise(title: str) -> str:
 
 def _words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
-
-
-def _pairs(context: Any) -> list[tuple[str, list[str]]]:
-    if isinstance(context, dict):
-        return list(zip(context["title"], context["sentences"], strict=True))
-    return [(title, sentences) for title, sentences in context]

@@ -48,6 +48,7 @@ DEFAULTS: Settings = {
 
 _BOTH = ["react", "general"]  # a broken episode counts as both, so that it scores 0
 _DERIVED_SHARE = 0.5  # of the call samples, for circumstance (c)
+_TAG = "<functioncall>"
 _REFUSAL = "I am sorry, but I have no tool that could do this."
 _OTHER_CALL = re.compile(r'<functioncall>|"name"\s*:\s*"[^"]*"\s*,\s*"(arguments|parameters|args)"')
 
@@ -127,6 +128,8 @@ def _task(row: dict[str, Any]) -> Task | None:
     if len(turns) < 2 or (turns[0]["role"], turns[1]["role"]) != ("user", "assistant"):
         return None
     call, tools = turns[1].get("call"), list(row["tools"])
+    if call is None and _TAG in turns[1]["content"]:
+        call = {"name": "", "arguments": {}}  # a call that cannot be read is a call all the same
     derived = call is not None and (not tools or unit(NAME, "derived", row["id"]) < _DERIVED_SHARE)
     if derived:
         call, tools = None, []
@@ -178,8 +181,8 @@ def _rates(signs: list[list[str]]) -> dict[str, Any]:
 
 def _calls(reply: str, task: Task, settings: Settings) -> bool:
     """Whether a reply that should call shows it in any manner."""
-    named = str(task["call"]["name"]) in reply
-    return named or bool(signs_of_calling(reply, settings)) or bool(_OTHER_CALL.search(reply))
+    name = task["call"]["name"]
+    return bool(name and name in reply) or bool(signs_of_calling(reply, settings)) or bool(_OTHER_CALL.search(reply))
 
 
 def _fingerprint(task: Task) -> str:

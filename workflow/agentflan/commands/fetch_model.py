@@ -36,7 +36,9 @@ def run(arguments: argparse.Namespace) -> str:
             "make a token with read access and set HF_TOKEN to it"
         ) from None
     except (HfHubHTTPError, OSError) as error:
-        raise NotAvailable(f"{arguments.hub}@{arguments.revision}: cannot be fetched ({type(error).__name__})") from None
+        raise NotAvailable(
+            f"{arguments.hub}@{arguments.revision}: cannot be fetched ({type(error).__name__})"
+        ) from None
     shutil.rmtree(partial / ".cache", ignore_errors=True)
     partial.rename(arguments.out)
     return f"{arguments.out}: {arguments.hub}@{arguments.revision}"

@@ -71,7 +71,7 @@ def pieces(turns: Sequence[Turn], template: str, bos: str, eos: str) -> list[Pie
     found: list[Piece] = []
     generated, turn = False, -1
     for part in _skeleton(tuple(turn.role for turn in turns), template, bos, eos):
-        if part == _BEGIN or part == _END:
+        if part in (_BEGIN, _END):
             generated = part == _BEGIN
         elif part[0] == _CONTENT:
             turn = int(part[1:])

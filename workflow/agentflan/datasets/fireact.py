@@ -1,0 +1,71 @@
+"""FireAct: question answering by search, a trajectory in one text (``Thought``, ``Action``, ``Observation``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from agentflan.datasets._pieces import Pieces, cut_groups
+from agentflan.datasets._replies import first_misfit
+from agentflan.datasets._source import Source, SourceFile
+from agentflan.errors import FileError, RecordError
+from agentflan.files import read_json
+from agentflan.records import REASONING, RETRIEVAL, UNDERSTANDING, Step, Trajectory, Turn
+
+KIND = "agent"
+SOURCE = Source(
+    licence="MIT",
+    url="https://raw.githubusercontent.com/anchen1011/FireAct/94c6189f04b10fccae6bcd97a4632d6119266899/data/finetune/alpaca_format",
+    files=(SourceFile("hotpotqa.json"),),
+    rows=500,
+)
+
+_OBSERVATION = re.compile(r"\nObservation:[ \t]*")
+_REPLY = re.compile(r"\s*(?:Thought:\s*(?P<thought>.*?)\s*)?Action:\s*(?P<action>\w+)\[(?P<value>.*)\]\s*", re.DOTALL)
+_ARGUMENT = {"search": "query", "lookup": "word", "finish": "answer"}
+
+
+def read(folder: Path) -> Iterator[Trajectory]:
+    """One trajectory a row: the question, then replies and observations in turn."""
+    paths = sorted([*folder.glob("*hotpotqa*.json"), *folder.glob("*hotpotqa*.json.gz")])
+    if not paths:
+        raise FileError(folder, "no *hotpotqa*.json", "FireAct's alpaca rows")
+    for path in paths:
+        for number, row in enumerate(read_json(path), 1):
+            for field in ("instruction", "output"):
+                if not isinstance(row.get(field), str):
+                    raise RecordError(path, number, field, type(row.get(field)).__name__, "a string")
+            yield Trajectory(f"{path.name.split('.')[0]}_{number}", "fireact", tuple(_turns(row)))
+
+
+def reject(trajectory: Trajectory) -> str | None:
+    """Every reply must be a thought with one action."""
+    return first_misfit(trajectory, parse_reply)
+
+
+def parse_reply(reply: str) -> tuple[Step, Pieces]:
+    """Thought and action of a reply.
+
+    Raises:
+        ValueError: the reply has no action.
+    """
+    match = _REPLY.fullmatch(reply)
+    if match is None:
+        raise ValueError("a reply without an action of the form name[…]")
+    argument = _ARGUMENT.get(match["action"], "text")
+    step = Step(match["thought"] or "", match["action"], {argument: match["value"]})
+    return step, cut_groups(reply, match, {"thought": REASONING, "action": RETRIEVAL, "value": UNDERSTANDING})
+
+
+def _turns(row: dict[str, str]) -> Iterator[Turn]:
+    yield Turn("user", f"Question: {row['instruction']}")
+    rest = row["output"].strip()
+    while rest:
+        reply, *more = _OBSERVATION.split(rest, maxsplit=1)
+        yield Turn("assistant", reply.strip(), True)
+        observation, thought, rest = (more[0] if more else "").partition("\nThought:")
+        if not thought:  # the episode's end says nothing that an agent reads
+            return
+        yield Turn("user", f"Observation: {observation.strip()}")
+        rest = f"Thought:{rest}"

@@ -1,0 +1,52 @@
+"""T-Eval's task files: one JSON object a file, from the sample's id to the sample; v1 and v2 share the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from agentflan.datasets._source import Source, SourceFile
+from agentflan.errors import FileError, RecordError
+from agentflan.files import read_json
+
+KIND = "tasks"
+_FILES = (
+    "instruct",
+    "plan_json",
+    "plan_str",
+    "reason_str",
+    "retrieve_str",
+    "understand_str",
+    "reason_retrieve_understand_json",
+    "review_str",
+)
+SOURCE = Source(
+    licence="Apache-2.0",
+    repo="lovesnowbest/T-Eval",
+    revision="03f691b",  # upstream's short form: the last revision that holds the v1 files
+    files=tuple(SourceFile(f"data/{name}_v1.json") for name in _FILES),
+    rows=23_305,
+)
+
+
+def read(folder: Path) -> Iterator[dict[str, Any]]:
+    """Samples with id and file, the rest as upstream has it (origin_prompt, ground_truth, template, meta…)."""
+    paths = sorted(path for path in folder.rglob("*.json*") if path.name.removesuffix(".gz").endswith(".json"))
+    paths = [path for path in paths if path.name.split("_")[0] in {name.split("_")[0] for name in _FILES}]
+    if not paths:
+        raise FileError(folder, "no task file", ", ".join(f"{name}_v1.json" for name in _FILES))
+    for path in paths:
+        samples = read_json(path)
+        if not isinstance(samples, dict):
+            raise FileError(path, f"a JSON {type(samples).__name__}", "an object from ids to samples")
+        for identity, sample in samples.items():
+            _check(sample, path, identity)
+            yield {**sample, "id": identity, "file": path.name}
+
+
+def _check(sample: Any, path: Path, identity: str) -> None:
+    for field, kinds in (("origin_prompt", (list, str)), ("ground_truth", (list, dict, str))):
+        if not isinstance(sample, dict) or not isinstance(sample.get(field), kinds):
+            found = type(sample.get(field)).__name__ if isinstance(sample, dict) else type(sample).__name__
+            raise RecordError(path, identity, field, found, " or ".join(kind.__name__ for kind in kinds))
