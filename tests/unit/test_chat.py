@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
-from agentflan import chat, elicit
-from agentflan.records import REASONING, RETRIEVAL, UNDERSTANDING, Step, Trajectory, Turn
 from hypothesis import given
 from hypothesis import strategies as st
+
+from agentflan import chat, datasets, elicit
+from agentflan.records import REASONING, RETRIEVAL, UNDERSTANDING, Step, Trajectory, Turn
 
 SEED = 7
 TOOL = {
@@ -165,3 +167,25 @@ def test_a_dialogue_that_breaks_off_at_a_question_keeps_its_turns() -> None:
 
     assert chat.restore(aligned.with_turns(aligned.turns[:3])) == []
     assert list(chat.read_dialogue(aligned.with_turns(aligned.turns[:3]))) == list(aligned.turns[:3])
+
+
+REAL_FILES = {
+    **{name: ["agentinstruct/*"] for name in ("os", "db", "alfworld", "webshop", "kg", "mind2web")},
+    "fireact": ["fireact/*"],
+    "toolbench": ["toolbench/toolllama_*.json", "toolbench/answer/*/*.json"],
+}
+
+
+@pytest.mark.parametrize("name", REAL_FILES)
+def test_every_step_of_the_real_records_comes_back(name: str, shared_data: Path, tmp_path: Path) -> None:
+    for path in (path for pattern in REAL_FILES[name] for path in shared_data.glob(pattern)):
+        (tmp_path / path.name).symlink_to(path)
+    module = datasets.load(name)
+    kept = [trajectory for trajectory in module.read(tmp_path) if module.reject(trajectory) is None]
+
+    assert kept
+    for trajectory in kept:
+        aligned = chat.align(trajectory, module.parse_reply, SEED)
+        steps = [module.parse_reply(turn.content)[0] for turn in trajectory.turns if turn.loss]
+        assert repr(chat.restore(aligned)) == repr(steps), trajectory.id
+        assert chat.react(trajectory, module.parse_reply).stream == "react", trajectory.id
