@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import copy
 import json
+from pathlib import Path
 
 import pytest
+from benchmark_examples import Bench
+
 from agentflan import benchmarks
 from agentflan.benchmarks._protocol import OUTCOMES, Request, complete_settings
 from agentflan.episodes import check_outcome
 from agentflan.errors import ConfigError, RecordError
-from benchmark_examples import Bench
+from agentflan.world.build import build_world
 
 NAMES = benchmarks.names()
+FEW = dict.fromkeys(("agentinstruct", "toolbench_kept", "toolbench_dropped", "sharegpt", "fireact"), 1) | {
+    "pretraining_conversations": 1,
+    "pretraining_texts": 1,
+}
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedded world with all of its tasks and hardly any training data."""
+    folder = tmp_path_factory.mktemp("world")
+    build_world(folder, 0, FEW)
+    return folder
 
 
 def test_the_four_benchmarks_of_the_embedded_study_are_found() -> None:
@@ -30,8 +45,8 @@ def test_a_module_says_what_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_tasks_have_unique_ids_and_a_limit_keeps_some_of_them(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = [task["id"] for task in Bench(name, monkeypatch, limit=None).tasks]
-    some = [task["id"] for task in Bench(name, monkeypatch, limit=2).tasks]
+    whole = [task["id"] for task in Bench.of(name, monkeypatch, limit=None).tasks]
+    some = [task["id"] for task in Bench.of(name, monkeypatch, limit=2).tasks]
 
     assert len(whole) == len(set(whole)) > len(some) > 0
     assert set(some) <= set(whole)
@@ -39,7 +54,7 @@ def test_tasks_have_unique_ids_and_a_limit_keeps_some_of_them(name: str, monkeyp
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_episode_asks_for_something(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(name, monkeypatch)
+    bench = Bench.of(name, monkeypatch)
     for task in bench.tasks:
         request = bench.module.episode(task, bench.settings).send(None)
         assert isinstance(request, Request)
@@ -48,7 +63,7 @@ def test_an_episode_asks_for_something(name: str, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_oracle_scores_near_100_and_the_random_agent_near_0(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(name, monkeypatch)
+    bench = Bench.of(name, monkeypatch)
     oracle, lost = bench.score(bench.play_oracle()), bench.score(bench.play_random())
 
     assert oracle["value"] > 99
@@ -58,8 +73,18 @@ def test_the_oracle_scores_near_100_and_the_random_agent_near_0(name: str, monke
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_the_embedded_world_has_solvable_tasks(name: str, world: Path) -> None:
+    bench = Bench(name, world / benchmarks.load(name).DATA)
+    oracle, lost = bench.score(bench.play_oracle()), bench.score(bench.play_random())
+
+    assert len(bench.tasks) >= 40
+    assert oracle["value"] > 99
+    assert lost["value"] < 10
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_score_is_a_pure_function_of_its_rows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(name, monkeypatch)
+    bench = Bench.of(name, monkeypatch)
     rows = bench.play_random()
     stored = json.loads(json.dumps(rows))
     before = copy.deepcopy(stored)
@@ -74,7 +99,7 @@ def test_a_score_is_a_pure_function_of_its_rows(name: str, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_broken_episode_counts_0_and_is_listed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(name, monkeypatch)
+    bench = Bench.of(name, monkeypatch)
     rows = bench.play_oracle()
     whole = bench.score(rows)
     broken = [{"id": row["id"], "outcome": "task_error", "error": "OSError: gone"} for row in rows]
@@ -88,7 +113,7 @@ def test_a_broken_episode_counts_0_and_is_listed(name: str, monkeypatch: pytest.
 
 @pytest.mark.parametrize("name", NAMES)
 def test_outcomes_are_from_the_closed_list(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(name, monkeypatch)
+    bench = Bench.of(name, monkeypatch)
     row = bench.play_random()[0]
 
     assert row["outcome"] in OUTCOMES

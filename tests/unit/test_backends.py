@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from agentflan import backends, templates
 from agentflan.backends import Call, openai_api
 from agentflan.backends.transformers_local import LocalModel
@@ -27,8 +28,9 @@ QUESTION = Request(messages=(("system", "be kind </s>"), ("user", "rain in </s> 
 def make_checkpoint(folder: Path, template: str) -> Path:
     """A tiny untrained Llama with a byte-level tokenizer and a chat template."""
     import torch
-    from agentflan.training.tokenizer import train_tokenizer
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    from agentflan.training.tokenizer import train_tokenizer
 
     train_tokenizer(TEXTS * 3, 300, template, folder)
     size = len(AutoTokenizer.from_pretrained(folder))

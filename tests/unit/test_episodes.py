@@ -9,6 +9,7 @@ from typing import Any
 
 import benchmark_examples
 import pytest
+
 from agentflan import benchmarks, datasets
 from agentflan.backends import Call
 from agentflan.benchmarks._protocol import COMMON_DEFAULTS, Request

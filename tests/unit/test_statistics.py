@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from agentflan.statistics import Group, estimate, percent
 
 HALF = [0.0, 1.0] * 50

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from benchmark_examples import TOOLS, Bench, say
+
 from agentflan.benchmarks import agent_h
 from agentflan.formulas import h_score
-from benchmark_examples import TOOLS, Bench, say
 
 
 @pytest.mark.parametrize(
@@ -16,7 +19,7 @@ def test_h_score_of_table_3(react: float, general: float, printed: float) -> Non
 
 
 def test_a_call_sample_without_its_tools_wants_a_plain_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    tasks = {task["id"]: task for task in Bench("agent_h", monkeypatch, limit=None).tasks}
+    tasks = {task["id"]: task for task in Bench.of("agent_h", monkeypatch, limit=None).tasks}
     calls = [task for key, task in tasks.items() if key.startswith("call")]
     derived = [task for task in calls if task["derived"]]
 
@@ -33,7 +36,7 @@ def test_samples_that_show_the_same_text_count_once(monkeypatch: pytest.MonkeyPa
 
     rows = [row("x", "Good  day"), row("y", "good day"), row("z", "Bye")]
 
-    assert [task["id"] for task in Bench("agent_h", monkeypatch, rows).tasks] == ["x", "z"]
+    assert [task["id"] for task in Bench.of("agent_h", monkeypatch, rows).tasks] == ["x", "z"]
 
 
 def test_quotas_add_up_to_the_limit() -> None:
@@ -44,7 +47,7 @@ def test_quotas_add_up_to_the_limit() -> None:
 
 
 def test_react_keywords_mind_the_case_and_general_ones_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = Bench("agent_h", monkeypatch).settings
+    settings = Bench.of("agent_h", monkeypatch).settings
 
     assert agent_h.signs_of_calling("Well. Action: rain_report", settings) == ["react"]
     assert agent_h.signs_of_calling("action: none", settings) == []
@@ -53,7 +56,7 @@ def test_react_keywords_mind_the_case_and_general_ones_do_not(monkeypatch: pytes
 
 
 def test_one_manner_of_calling_in_every_reply_leaves_half(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench("agent_h", monkeypatch)
+    bench = Bench.of("agent_h", monkeypatch)
     score = bench.score(bench.play(say("Thought: hm")))
 
     assert score["value"] == score["parts"]["H_Score"] == 50
@@ -62,7 +65,7 @@ def test_one_manner_of_calling_in_every_reply_leaves_half(monkeypatch: pytest.Mo
 
 
 def test_never_calling_scores_100_but_recalls_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench("agent_h", monkeypatch)
+    bench = Bench.of("agent_h", monkeypatch)
     silent, knowing = bench.score(bench.play(say("Hello."))), bench.score(bench.play_oracle())
 
     assert (silent["value"], silent["parts"]["call_recall"]) == (100, 0)
@@ -71,14 +74,31 @@ def test_never_calling_scores_100_but_recalls_nothing(monkeypatch: pytest.Monkey
 
 def test_the_floor_is_what_the_gold_texts_score(monkeypatch: pytest.MonkeyPatch) -> None:
     turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "I will use this to say hello."}]
-    bench = Bench("agent_h", monkeypatch, [{"id": "x", "system": "", "tools": TOOLS, "turns": turns}])
+    bench = Bench.of("agent_h", monkeypatch, [{"id": "x", "system": "", "tools": TOOLS, "turns": turns}])
 
     assert bench.score(bench.play(say("Hello.")))["parts"]["gold_floor"]["H_General"] == 100
 
 
 def test_the_score_lists_its_samples_with_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench("agent_h", monkeypatch)
+    bench = Bench.of("agent_h", monkeypatch)
     samples = bench.score(bench.play_oracle())["parts"]["samples"]
 
     assert list(samples) == [task["id"] for task in bench.tasks]
     assert len(set(samples.values())) == len(samples)
+
+
+def test_real_rows_fall_into_their_circumstances(shared_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").symlink_to(shared_data / "glaive" / "raw_rows.jsonl")
+    tasks = Bench("agent_h", tmp_path, limit=None).tasks
+    first = tasks[[task["id"] for task in tasks].index("glaive_1")]
+
+    assert len(tasks) == 5
+    assert (first["circumstance"], first["tools"][0]["name"]) == ("b", "get_exchange_rate")
+    assert {task["circumstance"] for task in tasks if task["derived"] or task["call"]} <= {"c", "d"}
+
+
+def test_a_call_that_cannot_be_read_is_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = [{"role": "user", "content": "Rain?"}, {"role": "assistant", "content": "<functioncall> broken"}]
+    tasks = Bench.of("agent_h", monkeypatch, [{"id": "x", "system": "", "tools": TOOLS, "turns": turns}]).tasks
+
+    assert tasks[0]["circumstance"] in ("c", "d")

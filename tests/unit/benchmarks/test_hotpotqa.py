@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from pathlib import Path
 
 import pytest
+from benchmark_examples import Bench, say
+
 from agentflan.benchmarks import hotpotqa
 from agentflan.benchmarks._wiki import Wiki
 from agentflan.errors import ConfigError
-from benchmark_examples import Bench, say
 
 WIKI = Wiki.of([[["Rome", ["Rome is old.", " It is big.\n\nRome has a river."]], ["New Rome", ["A town."]]]])
 
@@ -58,10 +57,6 @@ def test_titles_that_share_a_word_are_offered() -> None:
     assert WIKI.similar("Paris") == []
 
 
-def test_the_two_shapes_of_contexts_give_the_same_wiki() -> None:
-    assert Wiki.of([{"title": ["A"], "sentences": [["One.", " Two."]]}]) == Wiki.of([[["A", ["One.", " Two."]]]])
-
-
 def test_reading_goes_on_from_paragraph_to_paragraph() -> None:
     reading = hotpotqa._Reading(WIKI)
 
@@ -80,7 +75,7 @@ def test_reading_goes_on_from_paragraph_to_paragraph() -> None:
 
 
 def test_bolaa_asks_twice_a_step_and_lets_one_text_grow(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench("hotpotqa", monkeypatch)
+    bench = Bench.of("hotpotqa", monkeypatch)
     row = bench.play(say("I  go\non", "Search[Arden Bridge]", "done", "Finish[x]"))[0]
 
     lines = row["text"].splitlines()
@@ -93,7 +88,7 @@ def test_bolaa_asks_twice_a_step_and_lets_one_text_grow(monkeypatch: pytest.Monk
 
 
 def test_chat_gives_observations_as_user_turns_and_takes_small_letters(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench("hotpotqa", monkeypatch, protocol="chat")
+    bench = Bench.of("hotpotqa", monkeypatch, protocol="chat")
     row = bench.play(say("Thought: a\nAction: search[Arden Bridge]", "Thought: b\nAction: finish[y]"))[0]
 
     assert [turn["role"] for turn in row["messages"]] == ["system", "user", "assistant", "user", "assistant"]
@@ -102,13 +97,13 @@ def test_chat_gives_observations_as_user_turns_and_takes_small_letters(monkeypat
 
 
 def test_both_protocols_can_be_solved(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench("hotpotqa", monkeypatch, protocol="chat")
+    bench = Bench.of("hotpotqa", monkeypatch, protocol="chat")
 
     assert bench.score(bench.play_oracle())["value"] == 100
 
 
 def test_an_unfinished_question_counts_0(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench("hotpotqa", monkeypatch, max_steps=3)
+    bench = Bench.of("hotpotqa", monkeypatch, max_steps=3)
     rows = bench.play(say("Search[Arden Bridge]"))
 
     assert {row["outcome"] for row in rows} == {"task_limit"}
@@ -116,13 +111,13 @@ def test_an_unfinished_question_counts_0(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_prompt_that_grows_too_long_ends_the_episode(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench("hotpotqa", monkeypatch, max_context_tokens=100)
+    bench = Bench.of("hotpotqa", monkeypatch, max_context_tokens=100)
 
     assert {row["outcome"] for row in bench.play(say("Search[Arden Bridge]"))} == {"context_limit"}
 
 
 def test_levels_weigh_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench("hotpotqa", monkeypatch)
+    bench = Bench.of("hotpotqa", monkeypatch)
     rows = [row if row["level"] == "easy" else row | {"prediction": ""} for row in bench.play_oracle()]
     score = bench.score(rows)
 
@@ -131,7 +126,7 @@ def test_levels_weigh_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_prompt_of_others_is_read_from_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench("hotpotqa", monkeypatch)
+    bench = Bench.of("hotpotqa", monkeypatch)
     (tmp_path / "prompt.json").write_text('{"instruction": "Do it.", "demonstrations": "Question: a\\nAnswer: b"}')
     task = hotpotqa.read_tasks(tmp_path, bench.settings)[0]
 
@@ -143,17 +138,13 @@ def test_the_prompt_of_others_is_read_from_the_data_folder(tmp_path: Path, monke
 
 def test_an_unknown_protocol_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="key protocol: found 'talk'; expected bolaa or chat"):
-        Bench("hotpotqa", monkeypatch, protocol="talk")
+        Bench.of("hotpotqa", monkeypatch, protocol="talk")
 
 
-def test_the_real_questions_make_the_frozen_wiki_and_can_be_solved(
-    shared_data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rows = []
+def test_the_real_questions_make_the_frozen_wiki_and_can_be_solved(shared_data: Path, tmp_path: Path) -> None:
     for level in ("easy", "medium", "hard"):
-        text = gzip.decompress((shared_data / "hotpotqa" / f"{level}.jsonl.gz").read_bytes()).decode()
-        rows += [json.loads(line) for line in text.splitlines()]
-    bench = Bench("hotpotqa", monkeypatch, rows)
+        (tmp_path / f"{level}.jsonl.gz").symlink_to(shared_data / "hotpotqa" / f"{level}.jsonl.gz")
+    bench = Bench("hotpotqa", tmp_path)
     score = bench.score(bench.play_oracle())
 
     assert (score["n"], score["parts"]["pages"]) == (300, 2958)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from agentflan.benchmarks import toolbench_eval
 from benchmark_examples import Bench, say
+
+from agentflan.benchmarks import toolbench_eval
 
 
 def react(tool: str, arguments: str) -> str:
@@ -30,7 +31,7 @@ def test_replies(reply: str, step: tuple | None) -> None:
 
 
 def test_the_prompt_lists_the_tools_and_the_format(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench("toolbench_eval", monkeypatch, format="Answer in {rhyme}.")
+    bench = Bench.of("toolbench_eval", monkeypatch, format="Answer in {rhyme}.")
     system = toolbench_eval.episode(bench.tasks[0], bench.settings).send(None).messages[0][1]
 
     assert system.startswith("You are a helpful assistant.\nAnswer the following questions as best you can.")
@@ -39,27 +40,27 @@ def test_the_prompt_lists_the_tools_and_the_format(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_right_call_and_an_answer_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = Bench("toolbench_eval", monkeypatch).play(say(RIGHT, DONE))[0]
+    row = Bench.of("toolbench_eval", monkeypatch).play(say(RIGHT, DONE))[0]
 
     assert row["messages"][3] == {"role": "user", "content": "Observation: rain = 0 mm"}
     assert (row["passed"], row["prediction"], row["outcome"]) == (True, "4 mm", "completed")
 
 
 def test_an_answer_without_the_call_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench("toolbench_eval", monkeypatch)
+    bench = Bench.of("toolbench_eval", monkeypatch)
     score = bench.score(bench.play(say(DONE)))
 
     assert (score["value"], score["parts"]["finished"], score["parts"]["right_tools"]) == (0, 100, 0)
 
 
 def test_a_call_without_an_answer_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = Bench("toolbench_eval", monkeypatch, max_steps=2).play(say(RIGHT))
+    rows = Bench.of("toolbench_eval", monkeypatch, max_steps=2).play(say(RIGHT))
 
     assert (rows[0]["passed"], rows[0]["outcome"], len(rows[0]["steps"])) == (False, "task_limit", 2)
 
 
 def test_faults_are_told_apart_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench("toolbench_eval", monkeypatch)
+    bench = Bench.of("toolbench_eval", monkeypatch)
     replies = (react("snow_report", "{}"), "No format.", react("rain_report", '{"city": "Nowhere"}'), RIGHT, DONE)
     rows = bench.play(say(*replies))
     parts = bench.score(rows)["parts"]
