@@ -54,11 +54,8 @@ _FINISH_TOOL = {  # ToolBench lists it last among the tools
         "required": ["return_type", "final_answer"],
     },
 }
-FAULTS = (
-    "format",
-    "tool",
-    "arguments",
-)  # out of the format; a tool that does not exist; arguments without a gold reply
+# What can be wrong with a reply: it is out of the format, its tool does not exist, its call is not in the gold run.
+FAULTS = ("format", "tool", "arguments")
 _REPLY = re.compile(r"Action:[ \t]*(?P<action>[^\n]*)\nAction Input:\s*(?P<arguments>.*)", re.DOTALL)
 
 
@@ -152,9 +149,15 @@ def _read_step(reply: str, task: Task) -> dict[str, Any]:
     if found is None:
         return {"action": "", "arguments": {}, "fault": "format"}
     action, arguments = found
-    known = {FINISH, *(tool["name"] for tool in task["tools"])}
-    fault = "tool" if action not in known else "" if action == FINISH or _replayed(found, task) else "arguments"
-    return {"action": action, "arguments": arguments, "fault": fault}
+    return {"action": action, "arguments": arguments, "fault": _fault_of(action, arguments, task)}
+
+
+def _fault_of(action: str, arguments: dict[str, Any], task: Task) -> str:
+    if action == FINISH:
+        return ""
+    if action not in {tool["name"] for tool in task["tools"]}:
+        return "tool"
+    return "" if _replayed(action, arguments, task) else "arguments"
 
 
 def _observe(step: dict[str, Any], task: Task) -> str:
@@ -163,12 +166,13 @@ def _observe(step: dict[str, Any], task: Task) -> str:
         return "the reply holds no action with arguments in JSON"
     if step["fault"] == "tool":
         return f"there is no tool {step['action']}"
-    gold = _replayed((step["action"], step["arguments"]), task)
+    gold = _replayed(step["action"], step["arguments"], task)
     return gold["observation"] if gold else "nothing found"
 
 
-def _replayed(call: tuple[str, dict[str, Any]], task: Task) -> dict[str, Any] | None:
-    wanted = _call_key(*call)
+def _replayed(action: str, arguments: dict[str, Any], task: Task) -> dict[str, Any] | None:
+    """The gold step with this call."""
+    wanted = _call_key(action, arguments)
     return next((step for step in task["steps"] if _call_key(step["action"], step["arguments"]) == wanted), None)
 
 
