@@ -18,7 +18,7 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Real records of the paper's datasets. They are third-party data, so they live beside the repository, not in it."""
+    """Real records of the paper's datasets: third-party data, so they live beside the repository, not in it."""
     folder = Path(os.environ.get("AGENTFLAN_REAL_DATA", ROOT.parent / "shared" / "data"))
     if not (folder / "MANIFEST.tsv").exists():
         pytest.skip("the real records are not here (set AGENTFLAN_REAL_DATA to their folder)")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from agentflan import calls, decomposed
 from agentflan.chat import align
 from agentflan.commands import decompose_capabilities

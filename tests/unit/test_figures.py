@@ -9,6 +9,11 @@ from typing import Any
 import matplotlib
 import pandas
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
 from agentflan import cli
 from agentflan.commands import make_figure
 from agentflan.figures import _losses, _negatives, _page, _transcripts, figure4, figure6, figure9
@@ -17,10 +22,6 @@ from agentflan.files import write_json, write_jsonl
 from agentflan.outline import outline
 from agentflan.plan import Plan
 from agentflan.records import CONVERSATION, REASONING, RETRIEVAL, UNDERSTANDING, Trajectory, Turn, to_json, turn_of
-from hypothesis import given
-from hypothesis import strategies as st
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 BASELINE, OURS = {"label": "AgentTuning*", "agents": ["base-s0"]}, {"label": "Agent-FLAN", "agents": ["ours-s0"]}
 CALL = 'Thought: hm.\nAction: {name}\nAction Input: {{"city": "Ulm"}}'
@@ -38,10 +39,11 @@ def texts(figure: Figure) -> str:
     return " ".join(text.get_text() for text in figure.findobj(Text))
 
 
-def plain_row(key: str, reply: str, signs: list[str], wants_call: bool = False) -> dict[str, Any]:
+def plain_row(key: str, reply: str, signs: list[str], circumstance: str) -> dict[str, Any]:
     """A transcript of Agent-H."""
     messages = [{"role": "user", "content": f"hello {key}"}, {"role": "assistant", "content": reply}]
-    return {"id": key, "wants_call": wants_call, "signs": signs, "replies": [reply], "messages": messages}
+    kind = {"circumstance": circumstance, "wants_call": circumstance == "d"}
+    return {"id": key, **kind, "signs": signs, "replies": [reply], "messages": messages}
 
 
 def tool_row(key: str, name: str, fault: str) -> dict[str, Any]:
@@ -60,9 +62,9 @@ def results(tmp_path: Path) -> Path:
     for agent, faulty in (("base-s0", True), ("ours-s0", False)):
         folder = tmp_path / "transcripts" / agent
         plain = [
-            plain_row("p1", "Fine, thanks.", []),
-            plain_row("p2", calling if faulty else "Hello.", ["react"] if faulty else []),
-            plain_row("p3", calling, ["react"], wants_call=True),
+            plain_row("p1", "Fine, thanks.", [], "a"),
+            plain_row("p2", calling if faulty else "Hello.", ["react"] if faulty else [], "b"),
+            plain_row("p3", calling, ["react"], "d"),
         ]
         tools = [
             tool_row("t1", "find_map", ""),
@@ -128,6 +130,14 @@ def test_hallucinations_are_found_and_marked(results: Path) -> None:
     assert "none found in 3 transcripts" in texts(figure4.draw({"name": "x", "figure4": [OURS]}, results))
 
 
+def test_a_call_without_tools_is_an_action_hallucination(results: Path) -> None:
+    rows = [plain_row("p9", CALL.format(name="dig"), ["react"], "c")]
+    write_jsonl(results / "transcripts" / "ours-s0" / "agent_h.jsonl", rows)
+    said = texts(figure4.draw({"name": "x", "figure4": [OURS]}, results))
+    assert 'No tool is given, yet the reply calls "dig".' in said
+    assert "none found in 1 transcripts" in said
+
+
 def test_marks_cover_the_words_that_are_wrong() -> None:
     pieces = _transcripts.mark_signs("Hm. Thought: I will use it", ["react", "general"])
     assert [text for text, colour in pieces if colour] == ["Thought:", "I will use"]
@@ -136,10 +146,10 @@ def test_marks_cover_the_words_that_are_wrong() -> None:
 
 def test_the_case_is_one_that_only_ours_gets_right(results: Path) -> None:
     said = texts(figure9.draw({"name": "x", "figure9": [BASELINE, OURS]}, results))
-    assert "ToolBench, t2: 1 of 2 cases are right with Agent-FLAN alone" in said
-    assert "Agent-H, p2: 1 of 2 cases are right with Agent-FLAN alone" in said
+    assert "ToolBench, t2: 1 of 2 cases are right with Agent-FLAN and wrong with AgentTuning*" in said
+    assert "Agent-H, p2: 1 of 2 cases are right with Agent-FLAN and wrong with AgentTuning*" in said
     swapped = texts(figure9.draw({"name": "x", "figure9": [OURS, BASELINE]}, results))
-    assert "0 of 2 cases are right with AgentTuning* alone; this is the shortest of all" in swapped
+    assert "0 of 2 cases are right with AgentTuning* and wrong with Agent-FLAN; this is the shortest of all" in swapped
 
 
 def test_circumstances_of_training_conversations() -> None:
@@ -171,7 +181,7 @@ def test_negative_samples_of_a_kind(tmp_path: Path) -> None:
     samples = [Trajectory(f"q{number}.plain", "toolbench", turns, "negative") for number in (2, 1)]
     write_jsonl(tmp_path / "decomposed" / "negative.jsonl", map(to_json, samples))
     head, query, reply = _negatives.sample_cards(tmp_path, "plain", "title")
-    assert head.pieces[0][0] == "q1.plain, one of 2"
+    assert head.pieces[0][0] == "one of 2, id: q1.plain"
     assert (query.pieces[0][0], reply.pieces[0][0]) == ("what?", "no.")
     assert _negatives.sample_cards(tmp_path, "irrelevant", "title") == []
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from agentflan.chat import align
 from agentflan.instruction import Keys, build_pairs, choose_keys, format_reply, format_request
 from agentflan.records import INSTRUCTION, Step, Trajectory, Turn
-from hypothesis import given
-from hypothesis import strategies as st
 
 STEP = Step("I want rain data.", "get_weather", {"city": "Bern", "days": 2})
 TOOL = {"name": "get_weather", "description": "weather of a city", "parameters": {"properties": {"city": {}}}}

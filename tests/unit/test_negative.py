@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from agentflan.cli import main
 from agentflan.errors import AgentFlanError
 from agentflan.files import read_jsonl, write_jsonl

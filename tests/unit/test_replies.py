@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
 from agentflan.errors import AgentFlanError, NotAvailable, RecordError
 from agentflan.replies import ReplySettings, cache_key, fetch_replies, highest_cost, read_cache
 

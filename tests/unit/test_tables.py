@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from agentflan import cli
 from agentflan.commands import make_table
 from agentflan.errors import FileError

@@ -36,8 +36,8 @@ def fetch(
         source: the pinned origin.
         folder: where the files go, under their upstream names.
         origin: a folder or an address to take them from; the pinned place if None.
-        manifest: hashes and sizes that replace the pinned ones: ``{"files": {path: {"sha256", "size"}}}``. Its paths are
-            relative to the manifest's folder, which holds `origin`.
+        manifest: hashes and sizes that replace the pinned ones: ``{"files": {path: {"sha256", "size"}}}``. Its paths
+            are relative to the manifest's folder, which holds `origin`.
         optional: names that are taken along where a folder has them.
 
     Raises:

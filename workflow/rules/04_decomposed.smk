@@ -43,10 +43,10 @@ rule build_instructions:
     params:
         count=plan.study.instruction_pairs,
         seed=0,
-        code=code_digest("commands.build_instructions", *plan.dataset_modules()),
+        code=code_digest("commands.build_instructions"),
     shell:
         "agentflan build_instructions"
-        " --in {input.react:q}"
+        " --in {input.chat:q}"
         " --count {params.count}"
         " --seed {params.seed}"
         " --out {output.pairs:q}"

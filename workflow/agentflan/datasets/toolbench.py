@@ -2,8 +2,9 @@
 
 The file is a list of 187,542 records in 2 GB, so it is streamed. An answer tree holds the prefixes of its winning
 chain, one a step; each prefix is one record. Paper App. B: keep records with a final answer, and drop those that
-directly begin with "This is not the first time you try this task". Two readings of that: `strict` drops a record whose first turn
-after the query says so, `wide` one that says so anywhere. Both are counted; `reading` chooses (strict by default).
+directly begin with "This is not the first time you try this task". Two readings of that: `strict` drops a record whose
+first turn after the query says so, `wide` one that says so anywhere. Both are counted; `reading` chooses (strict by
+default).
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def sample_cards(results: Path, kind: str, title: str) -> list[Card]:
     if not found:
         return []
     sample = min(found, key=lambda row: row.id)
-    head = Card(title, ((f"{sample.id}, one of {len(found)}", ""),))
+    head = Card(title, ((f"one of {len(found)}, id: {sample.id}", ""),))
     return [
         head,
         *(

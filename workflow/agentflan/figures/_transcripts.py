@@ -57,7 +57,7 @@ def text_length(row: Row) -> int:
     return sum(len(message["content"]) for message in row.get("messages", []))
 
 
-def prompt_cards(row: Row, lines: int = 12) -> list[Card]:
+def prompt_cards(row: Row, lines: int = 16) -> list[Card]:
     """One card a turn before the first reply."""
     names = {"system": "system prompt", "user": "user"}
     return [Card(names.get(role, role), ((text, ""),), PROMPT, lines) for role, text in prompt_of(row)]
@@ -72,6 +72,12 @@ def mark_signs(text: str, signs: list[str]) -> tuple[Piece, ...]:
 def mark_action(text: str, colour: str) -> tuple[Piece, ...]:
     """The reply with the name of the called tool marked."""
     return mark(text, [match.span("name") for match in _ACTION.finditer(text)], colour)
+
+
+def called_name(text: str) -> str:
+    """The tool that a reply in ReAct form calls first; "" if it calls none."""
+    found = _ACTION.search(text)
+    return found["name"].strip() if found else ""
 
 
 def mark_call(text: str, colour: str) -> tuple[Piece, ...]:

@@ -57,7 +57,8 @@ def _case(
         return [[[Card(title, ((f"not run. {reason}", ""),))]]]
     telling = [pair for pair in pairs if is_right(pair[1]) and not is_right(pair[0])]
     pair = min(telling or pairs, key=lambda pair: (sum(map(text_length, pair)), pair[0]["id"]))
-    note = f"{len(telling)} of {len(pairs)} cases are right with {plan['figure9'][1]['label']} alone"
+    wrong, right = (entry["label"] for entry in plan["figure9"])
+    note = f"{len(telling)} of {len(pairs)} cases are right with {right} and wrong with {wrong}"
     head = Card(f"{title}, {pair[0]['id']}: {note}{'' if telling else '; this is the shortest of all'}")
     agents = []
     for entry, row in zip(plan["figure9"], pair, strict=True):

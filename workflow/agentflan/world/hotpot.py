@@ -1,4 +1,4 @@
-"""Questions over short pages: HotpotQA task files on held-out names, and FireAct-like trajectories on training names."""
+"""Questions over short pages: HotpotQA tasks on held-out names, FireAct-like trajectories on training names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ordinary conversation: small talk, questions about given facts, copying, choosing, simple formats. No agent at work."""
+"""Ordinary conversation: small talk, questions about given facts, copying, choosing, formats. No agent at work."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def _retrieve_str(rng: random.Random, index: int) -> Record:
 
 
 def _understand_str(rng: random.Random, index: int) -> Record:
-    record, tool, place = _step(
+    record, _, place = _step(
         rng, lambda tool, place: f"\nThe tool is {tool.name}.\nGive the value of {tool.parameter}."
     )
     record["ground_truth"]["args"] = place

@@ -1,4 +1,4 @@
-"""ToolBench-like trajectories: solutions with their prefixes, runs that gave up, and second tries of the tree search."""
+"""ToolBench-like trajectories: solutions with their prefixes, runs that gave up, second tries of the tree search."""
 
 from __future__ import annotations
 

@@ -1,0 +1,33 @@
+"""Count the tokens of a training set both ways: all of them, and those that bear loss (paper Table 2)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from agentflan import templates
+from agentflan.files import read_jsonl, write_json
+from agentflan.records import from_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of the command."""
+    parser.add_argument("--in", dest="data", type=Path, required=True, help="a training set, JSON lines")
+    parser.add_argument("--tokenizer", type=Path, required=True, help="the tokenizer's folder")
+    parser.add_argument("--template", choices=templates.names(), default="llama2", help="the chat template")
+    parser.add_argument("--out", type=Path, required=True, help="counts, JSON")
+
+
+def run(arguments: argparse.Namespace) -> str:
+    """Count."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    from transformers import PreTrainedTokenizerFast
+
+    from agentflan.tokens import count_tokens
+
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(arguments.tokenizer)
+    rows = (from_json(row, arguments.data, number) for number, row in enumerate(read_jsonl(arguments.data), 1))
+    counts = count_tokens(rows, tokenizer, arguments.template)
+    write_json(arguments.out, counts)
+    return f"{arguments.out}: {counts['all']} tokens, {counts['loss']} bear loss"
