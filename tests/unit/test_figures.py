@@ -127,7 +127,7 @@ def test_hallucinations_are_found_and_marked(results: Path) -> None:
     assert "agent_h p2" in said
     assert "toolbench_eval t2" in said
     assert 'There is no tool "draw_map"' in said
-    assert "none found in 3 transcripts" in texts(figure4.draw({"name": "x", "figure4": [OURS]}, results))
+    assert "none found. Transcripts searched: 3" in texts(figure4.draw({"name": "x", "figure4": [OURS]}, results))
 
 
 def test_a_call_without_tools_is_an_action_hallucination(results: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_call_without_tools_is_an_action_hallucination(results: Path) -> None:
     write_jsonl(results / "transcripts" / "ours-s0" / "agent_h.jsonl", rows)
     said = texts(figure4.draw({"name": "x", "figure4": [OURS]}, results))
     assert 'No tool is given, yet the reply calls "dig".' in said
-    assert "none found in 1 transcripts" in said
+    assert "none found. Transcripts searched: 1" in said
 
 
 def test_marks_cover_the_words_that_are_wrong() -> None:

@@ -56,7 +56,9 @@ def _find(plan: Plan, results: Path, title: str, searches: tuple[Search, ...]) -
                 head = Card(f"{title}: {entry['label']}, {search.benchmark} {row['id']}")
                 return [head, *prompt_cards(row), *search.show(row)]
     labels = ", ".join(entry["label"] for entry in plan["figure4"])
-    said = f"none found in {searched} transcripts of {labels}" if searched else f"not run. {'; '.join(reasons)}"
+    said = (
+        f"none found. Transcripts searched: {searched}, of {labels}" if searched else f"not run. {'; '.join(reasons)}"
+    )
     return [Card(title, ((said, ""),))]
 
 
