@@ -31,9 +31,7 @@ rule decompose_capabilities:
 rule build_instructions:
     """Pairs that ask for one call in a stated format, ReAct or JSON with varied key names."""
     input:
-        react=collect(
-            "<study>/chat/{dataset}.react.jsonl", dataset=plan.study.agent_datasets
-        ),
+        chat=collect("<study>/chat/{dataset}.jsonl", dataset=plan.study.agent_datasets),
     output:
         pairs="<study>/decomposed/instruction.jsonl",
     log:
@@ -41,13 +39,13 @@ rule build_instructions:
     conda:
         "../../environment.yml"
     params:
-        count=plan.study.instruction_pairs,
+        pairs=plan.study.instruction_pairs,
         seed=0,
         code=code_digest("commands.build_instructions"),
     shell:
         "agentflan build_instructions"
         " --in {input.chat:q}"
-        " --count {params.count}"
+        " --count {params.pairs}"
         " --seed {params.seed}"
         " --out {output.pairs:q}"
         " > {log:q} 2>&1"

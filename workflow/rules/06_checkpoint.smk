@@ -47,7 +47,6 @@ rule pretrain_model:
         " --from-scratch {params.shape:q}"
         " --tokenizer {input.tokenizer:q}"
         " --data {params.data:q}"
-        " --loss all"
         " --settings {params.settings:q}"
         " --out {output.checkpoint:q}"
         " --losses {output.losses:q}"
