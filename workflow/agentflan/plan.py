@@ -102,6 +102,10 @@ class Plan:
         """The world's text and ordinary conversations, on which tokenizer and base models are trained."""
         return [f"results/{self.name}/world/pretrain/{name}.jsonl" for name in ("text", "chat")]
 
+    def vocabulary_files(self) -> list[str]:
+        """What the tokenizer is trained on: the same and text of every other kind."""
+        return [*self.pretraining_files(), f"results/{self.name}/world/pretrain/vocabulary.jsonl"]
+
     def dataset_modules(self) -> list[str]:
         """The modules of the agent corpora, for code digests."""
         return [f"datasets.{name}" for name in self.agent_datasets()]

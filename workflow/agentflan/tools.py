@@ -19,7 +19,7 @@ def system_text(tools: Iterable[dict[str, Any]]) -> str:
 
 
 def list_tools(tools: Iterable[dict[str, Any]]) -> str:
-    """One line a tool, ``name: description``, and under it one line an argument, ``- name (type): description``.
+    """One line a tool, ``- name: description``, and under it one line an argument, ``  name (type): description``.
 
     Args:
         tools: descriptions with `name` and, where known, `description` and a JSON schema in `parameters`.
@@ -28,13 +28,13 @@ def list_tools(tools: Iterable[dict[str, Any]]) -> str:
 
 
 def _lines(tool: dict[str, Any]) -> Iterator[str]:
-    yield _described(str(tool["name"]), tool.get("description"))
+    yield _described(f"- {tool['name']}", tool.get("description"))
     schema = tool.get("parameters") or {}
     required = schema.get("required", ())
     for name, parameter in schema.get("properties", {}).items():
         kind = [str(parameter["type"])] if "type" in parameter else []
         notes = ", ".join(kind if name in required else [*kind, "optional"])
-        yield _described(f"- {name} ({notes})" if notes else f"- {name}", parameter.get("description"))
+        yield _described(f"  {name} ({notes})" if notes else f"  {name}", parameter.get("description"))
 
 
 def _described(name: str, description: Any) -> str:

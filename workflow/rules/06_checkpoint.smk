@@ -12,7 +12,7 @@ rule train_tokenizer:
     conda:
         "../../environment.yml"
     params:
-        text=plan.pretraining_files(),
+        text=plan.vocabulary_files(),
         vocabulary=plan.study.vocabulary,
         template=plan.base_template(),
         code=code_digest("commands.train_tokenizer"),

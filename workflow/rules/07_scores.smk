@@ -16,7 +16,7 @@ rule run_episodes:
         backend=agent_backend,
         model=agent_model,
         settings=benchmark_settings,
-        code=stage_code("run_episodes", "benchmarks", "benchmark"),
+        code=episode_code,
     shell:
         "agentflan run_episodes"
         " --benchmark {wildcards.benchmark}"

@@ -20,6 +20,7 @@ rule make_table:
     """Fill one table from score files, token counts and the plan."""
     input:
         table_inputs,
+        published=published,
         plan="<study>/plan.json",
     output:
         table=report(

@@ -137,9 +137,25 @@ def benchmark_settings(wildcards):
     return json.dumps(plan.study.benchmarks[wildcards.benchmark])
 
 
+def episode_code(wildcards):
+    """Digest of what plays: the runner, the benchmark and the backend."""
+    module = {"local": "transformers_local", "openai": "openai_api", "random": "random_agent"}
+    backend = agent_backend(wildcards)
+    return code_digest(
+        "commands.run_episodes",
+        f"benchmarks.{wildcards.benchmark}",
+        f"backends.{module.get(backend, backend)}",
+    )
+
+
 def table_inputs(wildcards):
     """The files that a table reads."""
     return [f"<study>/{file}" for file in table_files(plan, wildcards.table)]
+
+
+def published(wildcards):
+    """The paper's printed numbers, which only the comparison reads."""
+    return sorted(map(str, Path("paper/published").glob("*.csv"))) if wildcards.table == "comparison" else []
 
 
 def figure_inputs(wildcards):

@@ -11,6 +11,9 @@ from agentflan.files import write_json, write_text
 
 SPECIAL = ("<unk>", "<s>", "</s>")
 
+# Numbers stay whole: a small model copies one token, but composes none.
+_PIECES = r" ?[A-Za-z][a-z]*| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s"  # words, camelCase, numbers, signs, spaces
+
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int, template: str, folder: Path) -> int:
     """Train on texts and save in the format of `transformers`, with the chat template inside.
@@ -24,12 +27,14 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, template: str, folder
     Returns:
         The number of entries.
     """
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
-    # Words with the space before them, digits one by one, everything else alone: numbers are copied, not memorised.
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        [
+            pre_tokenizers.Split(Regex(_PIECES), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
     )
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()

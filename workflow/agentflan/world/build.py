@@ -11,7 +11,7 @@ from agentflan.errors import ConfigError
 from agentflan.files import atomic_write, sha256_of, write_json, write_jsonl
 from agentflan.randomness import generator
 from agentflan.replies import cache_key
-from agentflan.world import agentinstruct, glaive, hotpot, talk, teval, toolbench
+from agentflan.world import agentinstruct, glaive, hotpot, lexicon, talk, teval, toolbench
 from agentflan.world.lexicon import TEST, TRAIN
 
 DEFAULT_SIZE = {
@@ -25,7 +25,7 @@ DEFAULT_SIZE = {
     "teval": 24,  # records of each of the eight files
     "hotpotqa": 24,  # questions of each of the three levels
     "toolbench_eval": 48,
-    "pretraining_conversations": 12000,
+    "pretraining_conversations": 20000,
     "pretraining_texts": 300,
 }
 
@@ -37,6 +37,20 @@ _AGENTINSTRUCT = {
     "kg": "9e159f6d0557d229",
     "mind2web": "fc25d47330eea0fc",
 }
+# Words that the later stages bring in: without them the tokenizer would cut them into letters.
+_QUESTIONS = (
+    "Which tool will you use? Which tool do you need? Which tool fits here? Which tool is next? Go on. "
+    "Give the value of place. State the value of days. Write the JSON value of days. Tell me the value of answer. "
+    "You are a helpful assistant. You can use the following tools: Reply in JSON: Reply in this format: "
+    "Your thought is: Use rainFinder with place as x and days as 3. your thought tool name JSON of the arguments "
+    "goal cot reason Tool NAME action API Command Param Args Arguments Parameters inputs string integer optional "
+    "Answer the following questions as best you can. You have access to the following tools: Question: Observation: "
+    "Answer the question by steps. The actions are Search and Finish. Reply in two lines: what to do next, one action. "
+    "Reply in this form: the name of one tool, its arguments in JSON. What is your thought? The tool is x. "
+    "Write the plan in JSON: id name args. Write the plan: one line for each tool, with its arguments. "
+    "The call was x with y. all right, wrong tool, wrong argument, both wrong, no call. Which letter? A B C D E "
+    "there is no tool. the reply holds no action with arguments in JSON. nothing found. Could not find. Similar:"
+)
 _REPLY_MODEL = "world"  # the name under which the replies to negative samples are kept
 
 
@@ -55,7 +69,9 @@ def build_world(folder: Path, seed: int, size: dict[str, int]) -> dict[str, Any]
     if unknown:
         raise ConfigError([f"--size: unknown {', '.join(unknown)}; known: {', '.join(DEFAULT_SIZE)}"])
     counts = DEFAULT_SIZE | size
-    files = [*_corpora(folder, seed, counts), *_tasks(folder, seed, counts), *_pretraining(folder, seed, counts)]
+    corpora = list(_corpora(folder, seed, counts))
+    files = [*corpora, *_tasks(folder, seed, counts), *_pretraining(folder, seed, counts)]
+    files.append(_vocabulary(folder, seed, counts))
     entries = {
         str(path.relative_to(folder)): {"sha256": sha256_of(path), "size": path.stat().st_size}
         for path in sorted(files)
@@ -120,6 +136,23 @@ def _pretraining(folder: Path, seed: int, counts: dict[str, int]) -> Iterator[Pa
     path = folder / "pretrain" / "text.jsonl"
     write_jsonl(path, ({"text": _page(rng)} for _ in range(counts["pretraining_texts"])))
     yield path
+
+
+def _vocabulary(folder: Path, seed: int, counts: dict[str, int]) -> Path:
+    """Text of every kind of the training corpora, for the tokenizer alone: Llama's has seen code and JSON too."""
+    rng = generator("world", seed, "vocabulary")
+    texts = [turn["value"] for record in toolbench.records(rng, 200, 40) for turn in record["conversations"]]
+    for task in _AGENTINSTRUCT:
+        texts += [turn["value"] for row in agentinstruct.rows(task, rng, 60) for turn in row["conversations"]]
+    for _ in range(100):
+        row = hotpot.fireact_row(rng)
+        texts += [row["instruction"], row["output"]]
+    words = [*lexicon.TOPICS, *lexicon.FIRST_NAMES, *lexicon.LAST_NAMES]
+    words += [*lexicon.COLORS, *lexicon.THINGS, *lexicon.FURNITURE, *lexicon.VALUES]
+    texts += [_QUESTIONS, *(f'{word} "{word}" [{word}]' for word in words)] * 50
+    path = folder / "pretrain" / "vocabulary.jsonl"
+    write_jsonl(path, ({"text": text} for text in texts))
+    return path
 
 
 def _page(rng: Any) -> str:

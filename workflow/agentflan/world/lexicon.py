@@ -11,45 +11,45 @@ from agentflan.randomness import unit
 TRAIN, TEST = "train", "test"
 
 TOPICS = (
-    "rain wind snow sun heat price stock rent tax fee size weight height speed age score rank grade taste smell "
-    "sound light power fuel water food bread milk rice fish fruit wood stone iron gold silver paper cloth wool "
-    "salt oil gas traffic noise mood luck news mail"
+    "rain wind snow heat price stock rent tax size weight height speed age score rank taste smell sound "
+    "power fuel water food bread milk wood stone gold paper"
 ).split()
-SUFFIXES = "report guide list finder meter table watch index".split()
-PARAMETERS = "place city town name".split()
 COLORS = "red blue green black white brown grey pink".split()
 THINGS = "lamp chair cup plate shirt hat shoe bag clock book ring knife".split()
 FURNITURE = "desk shelf drawer cabinet sofa fridge bed stove".split()
 
 _FIRST_SYLLABLES = "ba be bo da de do ka ke ko la le lo ma me mo na ne no".split()
 _LAST_SYLLABLES = "ra re ri sa se si ta te ti va ve vi".split()
-FIRST_NAMES = tuple(f"{a}{b}".capitalize() for a in _FIRST_SYLLABLES[:8] for b in _LAST_SYLLABLES[:5])
-LAST_NAMES = tuple(f"{a}{b}".capitalize() for a in _LAST_SYLLABLES[:8] for b in _FIRST_SYLLABLES[6:11])
-_HELD_OUT_SHARE = 0.2
+FIRST_NAMES = tuple(f"{a}{b}".capitalize() for a in _FIRST_SYLLABLES[:6] for b in _LAST_SYLLABLES[:4])
+LAST_NAMES = tuple(f"{a}{b}".capitalize() for a in _LAST_SYLLABLES[:6] for b in _FIRST_SYLLABLES[6:10])
+VALUES = tuple(str(number) for number in range(11, 100, 3))
+_HELD_OUT_SHARE = 0.25
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool that tells one topic of one place, some of them so many days ahead."""
+    """A tool that tells one topic of a place, some of them so many days ahead."""
 
     topic: str
-    suffix: str
-    parameter: str
-    ahead: bool
 
     @property
     def name(self) -> str:
-        """``rain_report``: the topic first, so that the right tool shares its beginning with the query."""
-        return f"{self.topic}_{self.suffix}"
+        """``rainFinder``: the topic of the query is the way to the tool."""
+        return label(self.topic)
+
+    @property
+    def ahead(self) -> bool:
+        """Whether the tool wants a number of days; three topics in ten do."""
+        return unit("ahead", self.topic) < 0.3
 
     @property
     def description(self) -> str:
         """One short line."""
-        return f"the {self.topic} of a {self.parameter}"
+        return f"the {self.topic} of a place"
 
     def schema(self) -> dict[str, Any]:
         """Parameters as a JSON schema."""
-        properties: dict[str, Any] = {self.parameter: {"type": "string"}}
+        properties: dict[str, Any] = {"place": {"type": "string"}}
         if self.ahead:
             properties["days"] = {"type": "integer"}
         return {"type": "object", "properties": properties, "required": list(properties)}
@@ -60,7 +60,12 @@ class Tool:
 
     def arguments(self, place: str, days: int) -> dict[str, Any]:
         """The arguments of a call."""
-        return {self.parameter: place} | ({"days": days} if self.ahead else {})
+        return {"place": place} | ({"days": days} if self.ahead else {})
+
+
+def label(topic: str) -> str:
+    """The name of the tool for a topic."""
+    return f"{topic}Finder"
 
 
 def name(rng: random.Random, split: str) -> str:
@@ -81,23 +86,15 @@ def names(rng: random.Random, split: str, count: int) -> list[str]:
     return found
 
 
-def tool(rng: random.Random, split: str, topic: str) -> Tool:
-    """A tool for a topic; the (topic, suffix) combinations of the two splits are disjoint."""
-    known = [suffix for suffix in SUFFIXES if _split_of("tool", f"{topic}_{suffix}") == split]
-    suffix = rng.choice(known or list(SUFFIXES[:1] if split == TRAIN else SUFFIXES[-1:]))
-    key = f"{topic}_{suffix}"
-    parameter = PARAMETERS[int(unit("parameter", key) * len(PARAMETERS))]
-    return Tool(topic, suffix, parameter, unit("ahead", key) < 0.3)
-
-
 def tools(rng: random.Random, split: str, count: int) -> list[Tool]:
-    """Tools for different topics."""
-    return [tool(rng, split, topic) for topic in rng.sample(TOPICS, count)]
+    """Tools for different topics; the topics of the two splits are disjoint."""
+    topics = [topic for topic in TOPICS if _split_of("tool", topic) == split]
+    return [Tool(topic) for topic in rng.sample(topics, count)]
 
 
 def value(rng: random.Random) -> str:
     """A number of two digits."""
-    return str(rng.randint(10, 99))
+    return rng.choice(VALUES)
 
 
 def query(tool: Tool, place: str, days: int) -> str:

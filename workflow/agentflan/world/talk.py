@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Callable
 
-from agentflan.world.lexicon import COLORS, SUFFIXES, THINGS, TOPICS, answer, name, names, value
+from agentflan.world.lexicon import COLORS, THINGS, TOPICS, answer, label, name, names, value
 
 Exchange = tuple[str, str]  # what the user says, what the assistant replies
 _KEYS = "name item word answer result place topic value".split()
@@ -57,9 +57,28 @@ def table(rng: random.Random, split: str) -> Exchange:
     return f"{', '.join(f'{key} = {entry}' for key, entry in entries)}. Which value has {topic}?", found
 
 
+def echo(rng: random.Random, split: str) -> Exchange:
+    """A wish, said back."""
+    who, topic = name(rng, split), rng.choice(TOPICS)
+    wish = f"the {topic} of {who}"
+    return rng.choice(
+        [
+            (f"I want {wish}.", f"You want {wish}."),
+            (f"Please write: {topic} = {who}", f"{topic} = {who}"),
+            (f"{who} asks for the {topic}.", f"The {topic} is for {who}."),
+        ]
+    )
+
+
+def tell(rng: random.Random, split: str) -> Exchange:
+    """A value, told as a sentence."""
+    who, topic, found = name(rng, split), rng.choice(TOPICS), value(rng)
+    return f"For {who}: {topic} = {found}", answer(topic, who, found)
+
+
 def repeat(rng: random.Random, split: str) -> Exchange:
     """Copying."""
-    words = [rng.choice([rng.choice(TOPICS), name(rng, split), value(rng)]) for _ in range(rng.randint(1, 5))]
+    words = [rng.choice([rng.choice(TOPICS), name(rng, split), value(rng)]) for _ in range(rng.randint(2, 6))]
     text = " ".join(words)
     return f"Repeat: {text}", text
 
@@ -74,10 +93,19 @@ def after(rng: random.Random, split: str) -> Exchange:
 def choose(rng: random.Random, split: str) -> Exchange:
     """The item of a list that is about a topic. The items look like names of tools, but none is used."""
     topics = rng.sample(TOPICS, rng.randint(2, 4))
-    labels = [f"{topic}_{rng.choice(SUFFIXES)}" for topic in topics]
+    labels = [label(topic) for topic in topics]
     index = rng.randrange(len(topics))
     asked = rng.choice(["Which one is about {}?", "I want to know the {}. Which one?", "Choose the one for {}."])
     return f"{', '.join(labels)}. {asked.format(topics[index])}", labels[index]
+
+
+def choose_line(rng: random.Random, split: str) -> Exchange:
+    """The entry of a listing that is about a topic."""
+    topics = rng.sample(TOPICS, rng.randint(2, 3))
+    labels = [label(topic) for topic in topics]
+    listing = "\n".join(f"- {each}: the {topic} of a place" for each, topic in zip(labels, topics, strict=True))
+    index = rng.randrange(len(topics))
+    return f"{listing}\nWhat tells the {topics[index]} of {name(rng, split)}?", labels[index]
 
 
 def extract(rng: random.Random, split: str) -> Exchange:
@@ -128,8 +156,9 @@ ORDINARY: tuple[Callable[[random.Random, str], Exchange], ...] = (
     ask_live,
 )
 PRETRAINING = (
-    *(fact, fact, table, table, choose, choose, choose, extract, extract, repeat, after, thing_of),
-    *(write_form, write_json, write_lines, small_talk),
+    *(echo, echo, tell, repeat, repeat, choose, choose, choose_line, choose_line, extract, extract, fact, fact),
+    *(table, after, thing_of, write_form, write_form, write_json, write_json, write_json, write_lines, write_lines),
+    small_talk,
 )
 
 

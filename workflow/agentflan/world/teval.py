@@ -106,9 +106,7 @@ def _retrieve_str(rng: random.Random, index: int) -> Record:
 
 
 def _understand_str(rng: random.Random, index: int) -> Record:
-    record, _, place = _step(
-        rng, lambda tool, place: f"\nThe tool is {tool.name}.\nGive the value of {tool.parameter}."
-    )
+    record, _, place = _step(rng, lambda tool, place: f"\nThe tool is {tool.name}.\nGive the value of place.")
     record["ground_truth"]["args"] = place
     return record
 
