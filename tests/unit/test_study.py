@@ -71,3 +71,10 @@ def test_broken_yaml_names_the_file(config: Path) -> None:
     (config / "models.yaml").write_text("a: [1\n")
     with pytest.raises(ConfigError, match=r"models\.yaml: not YAML"):
         load(config, "mini")
+
+
+def test_generated_documents_are_current(root: Path) -> None:
+    from agentflan.config_docs import files
+
+    for path, text in files(root / "config").items():
+        assert path.read_text() == text, f"{path} is out of date: run agentflan write_config_docs"

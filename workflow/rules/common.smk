@@ -139,12 +139,16 @@ def benchmark_settings(wildcards):
 
 def episode_code(wildcards):
     """Digest of what plays: the runner, the benchmark and the backend."""
-    module = {"local": "transformers_local", "openai": "openai_api", "random": "random_agent"}
+    backends = {
+        "local": "transformers_local",
+        "openai": "openai_api",
+        "random": "random_agent",
+    }
     backend = agent_backend(wildcards)
     return code_digest(
         "commands.run_episodes",
         f"benchmarks.{wildcards.benchmark}",
-        f"backends.{module.get(backend, backend)}",
+        f"backends.{backends.get(backend, backend)}",
     )
 
 
@@ -155,7 +159,11 @@ def table_inputs(wildcards):
 
 def published(wildcards):
     """The paper's printed numbers, which only the comparison reads."""
-    return sorted(map(str, Path("paper/published").glob("*.csv"))) if wildcards.table == "comparison" else []
+    return (
+        sorted(map(str, Path("paper/published").glob("*.csv")))
+        if wildcards.table == "comparison"
+        else []
+    )
 
 
 def figure_inputs(wildcards):
