@@ -5,12 +5,16 @@ PYTHON ?= python3.11
 LOCK ?= requirements/cpu.lock
 CORES ?= $(shell nproc)
 READY := .venv/.ready
+# A killed run leaves Snakemake's lock behind. This lock dies with its owner, so whoever holds it may take the other away.
+ALONE := flock --close --nonblock --conflict-exit-code 75 .snakemake/make.lock
 
 .PHONY: study test lint lock clean
 study: $(READY)
-	.venv/bin/snakemake --cores $(CORES)
+	@mkdir -p .snakemake
+	@$(ALONE) sh -c '.venv/bin/snakemake --unlock --quiet all && exec .venv/bin/snakemake --cores $(CORES) --rerun-incomplete' \
+	  || { test $$? -eq 75 && echo "another make builds here already: wait for it, or work in another clone" >&2; exit 1; }
 
-test: $(READY) lint
+test: $(READY) lint study
 	.venv/bin/pytest
 
 lint: $(READY)

@@ -109,7 +109,7 @@ def test_tools_given_as_data_replace_the_system_turn_of_the_source() -> None:
     first = chat.align(source, parse_reply, SEED).turns[0]
 
     assert first.role == "system"
-    assert first.content.endswith("get_weather: weather of a city\n- city (string)")
+    assert first.content.endswith("- get_weather: weather of a city\n  city (string)")
     assert "Thought:" not in first.content
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from agentflan import elicit
 from agentflan.records import REASONING, RETRIEVAL, UNDERSTANDING, Span, Step, Trajectory, Turn, turn_of
-from agentflan.tools import system_text
+from agentflan.tools import REACT_FORM, system_text
 
 Pieces = list[tuple[str, str, bool]]  # text, capability, format
 ParseReply = Callable[[str], tuple[Step, Pieces]]
@@ -76,13 +76,18 @@ def read_dialogue(trajectory: Trajectory) -> Iterator[Turn | Step]:
 def react(trajectory: Trajectory, parse_reply: ParseReply) -> Trajectory:
     """The trajectory in its own format, with spans on the trained turns.
 
+    Tools given as data replace the source's system turn, as in the chat form, with the format asked for beneath: so
+    both forms differ in the replies alone.
+
     Raises:
         ValueError: a reply cannot be read, or its pieces do not join to it.
     """
-    turns = (
+    turns = [
         _with_spans(turn, _parse(parse_reply, turn, index)[1], index) if turn.loss else turn
         for index, turn in enumerate(trajectory.turns)
-    )
+    ]
+    if trajectory.tools and turns[0].role == "system":
+        turns[0] = Turn("system", f"{system_text(trajectory.tools)}\n{REACT_FORM}")
     return replace(trajectory, turns=tuple(turns), stream="react")
 
 

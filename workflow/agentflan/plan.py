@@ -82,6 +82,7 @@ class Plan:
     def agent_datasets(self) -> list[str]:
         """Agent corpora that some condition of the study trains on, in the order of Table 6, others after them."""
         extra = {name for key in self.study.conditions for name in self.condition(key).datasets or ()}
+        extra |= set(self.study.extra_datasets)
         return [*self.study.agent_datasets, *sorted(extra - set(self.study.agent_datasets))]
 
     def benchmark_data(self, benchmark: str) -> str:
@@ -113,7 +114,7 @@ class Plan:
     def condition_settings(self, name: str) -> dict[str, Any]:
         """What `mix_training_set` is told about a condition, every choice spelled out."""
         settings = self.condition(name).model_dump(exclude={"label", "template"})
-        settings["datasets"] = settings["datasets"] or list(self.study.agent_datasets)
+        settings["datasets"] = settings["datasets"] or [*self.study.agent_datasets, *self.study.extra_datasets]
         return settings | {"seed": 0}
 
     def tokenizer_folder(self) -> str:

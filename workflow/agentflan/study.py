@@ -130,6 +130,9 @@ class Study(Strict):
     scaled_conditions: list[str] = Field(default_factory=list, description="conditions trained on the larger models")
     seeds: list[int] = Field(default_factory=lambda: [0], min_length=1, description="seeds of the fine-tunes")
     agent_datasets: list[str] = Field(description="agent corpora, in the order of Table 6")
+    extra_datasets: list[str] = Field(
+        default_factory=list, description="further agent corpora that conditions train on"
+    )
     filters: dict[str, dict[str, str]] = Field(default_factory=dict, description="options of a dataset's filter rule")
     instruction_pairs: int = Field(2000, ge=0, description="instruction-following pairs that are built (App. A: 2,000)")
     negatives: Negatives = Field(default_factory=Negatives, description="negative samples")

@@ -8,6 +8,10 @@ from typing import Any
 PLAIN_SYSTEM = "You are a helpful assistant."  # paper Fig. 10
 TOOLS_SYSTEM = PLAIN_SYSTEM + " You can use the following tools:"  # paper Fig. 11
 
+REACT_FORM = (
+    "Reply in this form:\nThought: what to do next\nAction: the name of one tool\nAction Input: its arguments in JSON"
+)
+
 # Actions that give the answer and end the trajectory: part of a dataset's protocol, no tool that a query could want.
 FINAL_ACTIONS = frozenset({"Answer", "Final Answer", "Finish", "FinalAction", "answer", "finish"})
 

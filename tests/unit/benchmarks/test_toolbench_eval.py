@@ -35,7 +35,7 @@ def test_the_prompt_lists_the_tools_and_the_format(monkeypatch: pytest.MonkeyPat
     system = toolbench_eval.episode(bench.tasks[0], bench.settings).send(None).messages[0][1]
 
     assert system.startswith("You are a helpful assistant.\nAnswer the following questions as best you can.")
-    assert "\nrain_report: Tells the rain of a city\n- city (string)\n" in system
+    assert "\n- rain_report: Tells the rain of a city\n  city (string)\n" in system
     assert system.endswith("\nAnswer in {rhyme}.")
 
 

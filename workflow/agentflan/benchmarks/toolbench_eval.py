@@ -28,7 +28,7 @@ from agentflan.benchmarks._protocol import (
 )
 from agentflan.elicit import to_json_text
 from agentflan.statistics import Group, estimate, percent
-from agentflan.tools import PLAIN_SYSTEM, list_tools
+from agentflan.tools import PLAIN_SYSTEM, REACT_FORM, list_tools
 
 NAME = "toolbench_eval"
 TITLE = "ToolBench (held-in tool use)"
@@ -39,8 +39,7 @@ DEFAULTS: Settings = {
     "max_steps": 6,
     "system": "{plain}\nAnswer the following questions as best you can. "
     "You have access to the following tools:\n{tools}\n{format}",  # Fig. 9
-    "format": "Reply in this form:\n"
-    "Thought: what to do next\nAction: the name of one tool\nAction Input: its arguments in JSON",
+    "format": REACT_FORM,
     "observation": "Observation: {text}",
     "max_new_tokens": 256,
 }

@@ -21,6 +21,11 @@ SOURCE = Source(
     rows=500,
 )
 
+# Upstream rows hold the question alone; an instruction of ours says which actions there are, as a prompt would.
+INSTRUCTION = (
+    "Answer the question by steps. The actions are search[title] and finish[answer].\n"
+    "Reply in two lines:\nThought: what to do next\nAction: one action"
+)
 _OBSERVATION = re.compile(r"\nObservation:[ \t]*")
 _REPLY = re.compile(r"\s*(?:Thought:\s*(?P<thought>.*?)\s*)?Action:\s*(?P<action>\w+)\[(?P<value>.*)\]\s*", re.DOTALL)
 _ARGUMENT = {"search": "query", "lookup": "word", "finish": "answer"}
@@ -59,6 +64,7 @@ def parse_reply(reply: str) -> tuple[Step, Pieces]:
 
 
 def _turns(row: dict[str, str]) -> Iterator[Turn]:
+    yield Turn("system", INSTRUCTION)
     yield Turn("user", f"Question: {row['instruction']}")
     rest = row["output"].strip()
     while rest:

@@ -115,7 +115,7 @@ def _trajectory(record: Any, path: Path, number: int) -> Trajectory:
     if not isinstance(turns, list) or not turns:
         raise RecordError(path, where, "conversations", type(turns).__name__, "a list of turns")
     made = tuple(_turn(turn, path, where, index) for index, turn in enumerate(turns))
-    tools = _without_finish(record["functions"]) if "functions" in record else _tools(made[0], path, where)
+    tools = tuple(record["functions"]) if "functions" in record else _tools(made[0], path, where)
     return Trajectory(identity, "toolbench", made, tools=tools)
 
 
@@ -126,7 +126,7 @@ def _turn(turn: Any, path: Path, where: str, index: int) -> Turn:
     if not isinstance(turn.get("value"), str):
         raise RecordError(path, where, f"{place}.value", type(turn.get("value")).__name__, "a string")
     role = _ROLES[turn["from"]]
-    return Turn(role, turn["value"], role == "assistant")
+    return Turn(role, _without_scaffold(turn["value"]), role == "assistant")
 
 
 def _tools(first: Turn, path: Path, where: str) -> tuple[dict[str, Any], ...]:
@@ -143,11 +143,12 @@ def _tools(first: Turn, path: Path, where: str) -> tuple[dict[str, Any], ...]:
 
 @lru_cache(maxsize=256)  # the prefixes of one solution stand together and share their tools
 def _read_tools(listing: str) -> tuple[dict[str, Any], ...]:
-    return _without_finish(ast.literal_eval(listing))
+    return tuple(ast.literal_eval(listing))
 
 
-def _without_finish(tools: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
-    return tuple(tool for tool in tools if tool["name"] != "Finish")
+def _without_scaffold(text: str) -> str:
+    """A turn without the line breaks around it and without the ``Begin!`` after a query, which say nothing."""
+    return text.strip().removesuffix("Begin!").strip()
 
 
 def _records(path: Path) -> Iterator[Any]:

@@ -15,12 +15,12 @@ from agentflan.world import agentinstruct, glaive, hotpot, lexicon, talk, teval,
 from agentflan.world.lexicon import TEST, TRAIN
 
 DEFAULT_SIZE = {
-    "agentinstruct": 30,  # rows of each of the six tasks
-    "toolbench_kept": 240,
+    "agentinstruct": 50,  # rows of each of the six tasks
+    "toolbench_kept": 800,
     "toolbench_dropped": 60,
     "toolbench_trees": 3,
-    "sharegpt": 600,
-    "fireact": 240,
+    "sharegpt": 1800,
+    "fireact": 500,
     "glaive": 240,
     "teval": 24,  # records of each of the eight files
     "hotpotqa": 24,  # questions of each of the three levels
@@ -45,7 +45,8 @@ _QUESTIONS = (
     "Your thought is: Use rainFinder with place as x and days as 3. your thought tool name JSON of the arguments "
     "goal cot reason Tool NAME action API Command Param Args Arguments Parameters inputs string integer optional "
     "Answer the following questions as best you can. You have access to the following tools: Question: Observation: "
-    "Answer the question by steps. The actions are Search and Finish. Reply in two lines: what to do next, one action. "
+    "Answer the question by steps. The actions are search[title] and finish[answer]. "
+    "Reply in two lines: what to do next, one action. "
     "Reply in this form: the name of one tool, its arguments in JSON. What is your thought? The tool is x. "
     "Write the plan in JSON: id name args. Write the plan: one line for each tool, with its arguments. "
     "The call was x with y. all right, wrong tool, wrong argument, both wrong, no call. Which letter? A B C D E "

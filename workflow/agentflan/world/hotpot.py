@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any, NamedTuple
 
-from agentflan.world.lexicon import COLORS, TEST, TRAIN, names
+from agentflan.randomness import generator, unit
+from agentflan.world.lexicon import COLORS, TEST, TRAIN, name
 
 _KINDS = {"book": "author", "song": "singer", "film": "maker", "game": "owner"}
 _PERSON_RELATIONS = ("home", "friend", "teacher")
@@ -41,19 +42,29 @@ class Question(NamedTuple):
 
 def ask(rng: random.Random, split: str, level: str) -> Question:
     """One hop for easy questions, two for the others; one in five compares two pages."""
-    who = names(rng, split, 8)
-    work, maker = _work(rng, who[0], who[1]), _person(rng, who[1], who[2])
-    others = (_work(rng, who[3], who[4]), _person(rng, who[4], who[5]))
+    work = page(_draw(rng, split, work=True), split)
+    maker = page(work.target, split)
+    others = tuple(page(_draw(rng, split, work=wanted), split) for wanted in (True, False))
     if rng.random() < 0.2:
-        other = _work(rng, who[6], who[7])
+        other = page(_draw(rng, split, work=True), split)
         same = "yes" if work.kind == other.kind else "no"
-        return Question(
-            f"Are {work.title} and {other.title} both a {work.kind}?", same, "comparison", (work, other), others
-        )
+        text = f"Are {work.title} and {other.title} both a {work.kind}?"
+        return Question(text, same, "comparison", (work, other), others)
     if level == "easy":
-        return Question(f"What is the {work.relation} of {work.title}?", work.target, "bridge", (work,), others)
+        text = f"What is the {work.relation} of {work.title}?"
+        return Question(text, work.target, "bridge", (work,), others)
     text = f"What is the {maker.relation} of the {work.relation} of {work.title}?"
     return Question(text, maker.target, "bridge", (work, maker), others)
+
+
+def page(title: str, split: str) -> Page:
+    """The page of a title: the same in every question. Half of the names are works, half are people."""
+    rng = generator("page", title)
+    if _is_work(title):
+        kind = rng.choice(list(_KINDS))
+        return Page(title, kind, _KINDS[kind], _draw(rng, split, work=False), rng.choice(COLORS))
+    target = _draw(rng, split, work=False, but=title)
+    return Page(title, "person", rng.choice(_PERSON_RELATIONS), target, rng.choice(COLORS))
 
 
 def hotpot_row(rng: random.Random, level: str, index: int) -> dict[str, Any]:
@@ -99,20 +110,22 @@ def prompt() -> dict[str, str]:
     )
     lines = [f"Question: {demonstration.text}"]
     for step, page in enumerate(demonstration.support):
-        lines.append(f"Thought {step + 1}: {_thought(demonstration, step)}\nAction {step + 1}: Search[{page.title}]")
+        lines.append(f"Thought {step + 1}: {_thought(demonstration, step)}\nAction {step + 1}: search[{page.title}]")
         lines.append(f"Observation {step + 1}: {''.join(page.sentences())}")
-    lines.append(f"Thought 3: {_last_thought(demonstration)}\nAction 3: Finish[{demonstration.answer}]")
-    instruction = "Answer the question by steps. The actions are Search[title] and Finish[answer]."
+    lines.append(f"Thought 3: {_last_thought(demonstration)}\nAction 3: finish[{demonstration.answer}]")
+    instruction = "Answer the question by steps. The actions are search[title] and finish[answer]."
     return {"instruction": instruction, "demonstrations": "\n".join(lines)}
 
 
-def _work(rng: random.Random, title: str, maker: str) -> Page:
-    kind = rng.choice(list(_KINDS))
-    return Page(title, kind, _KINDS[kind], maker, rng.choice(COLORS))
+def _is_work(title: str) -> bool:
+    return unit("work", title) < 0.5
 
 
-def _person(rng: random.Random, title: str, target: str) -> Page:
-    return Page(title, "person", rng.choice(_PERSON_RELATIONS), target, rng.choice(COLORS))
+def _draw(rng: random.Random, split: str, work: bool, but: str = "") -> str:
+    while True:
+        title = name(rng, split)
+        if _is_work(title) == work and title != but:
+            return title
 
 
 def _thought(question: Question, step: int) -> str:

@@ -52,7 +52,7 @@ class Tool:
         properties: dict[str, Any] = {"place": {"type": "string"}}
         if self.ahead:
             properties["days"] = {"type": "integer"}
-        return {"type": "object", "properties": properties, "required": list(properties)}
+        return {"properties": properties, "required": list(properties)}
 
     def described(self) -> dict[str, Any]:
         """Name, description and parameters."""

@@ -10,7 +10,7 @@ from agentflan.world.lexicon import COLORS, THINGS, TOPICS, answer, label, name,
 
 Exchange = tuple[str, str]  # what the user says, what the assistant replies
 _KEYS = "name item word answer result place topic value".split()
-_VERBS = "Keep Send Take Show Find Finish Search Mark Open Call".split()
+_VERBS = "keep send take show find finish search mark open call".split()
 
 
 def small_talk(rng: random.Random, split: str) -> Exchange:

@@ -16,8 +16,8 @@ _JSON_KEYS = {"thought": ("thought", "goal"), "action": ("action", "tool"), "arg
 def _listing(offered: list[Tool]) -> str:
     lines = []
     for tool in offered:
-        lines.append(f"{tool.name}: {tool.description}")
-        lines += [f"- {key} ({kind['type']})" for key, kind in tool.schema()["properties"].items()]
+        lines.append(f"- {tool.name}: {tool.description}")
+        lines += [f"  {key} ({kind['type']})" for key, kind in tool.schema()["properties"].items()]
     return "\n".join(lines)
 
 

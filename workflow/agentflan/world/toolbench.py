@@ -10,18 +10,14 @@ from agentflan.world.lexicon import TRAIN, Tool, answer, name, query, thought, t
 
 _FINISH = {
     "name": "Finish",
-    "description": "end with an answer",
+    "description": "Ends the task with an answer",
     "parameters": {
-        "type": "object",
         "properties": {"return_type": {"type": "string"}, "final_answer": {"type": "string"}},
-        "required": ["return_type"],
-        "optional": [],
+        "required": ["return_type", "final_answer"],
     },
 }
 _SYSTEM = (
-    "You are an agent. Each reply has these parts:\nThought:\nAction:\nAction Input:\n"
-    "You have access of the following tools:\n1.hub: facts about places\n"
-    "Specifically, you have access to the following APIs: "
+    "You are an agent. Reply with Thought, Action, Action Input.\nSpecifically, you have access to the following APIs: "
 )
 SECOND_TRY = "This is not the first time you try this task, all previous trails failed."
 
@@ -38,7 +34,7 @@ class Solution(NamedTuple):
 
 def solve(rng: random.Random, split: str, steps: int) -> Solution:
     """A query about one place that takes `steps` calls, with one or two tools more than it needs."""
-    offered = tools(rng, split, steps + rng.randint(1, 2))
+    offered = tools(rng, split, steps + rng.choice((0, 1, 1)))
     wanted, place, days = offered[:steps], name(rng, split), rng.randint(2, 9)
     calls = tuple((tool, tool.arguments(place, days), value(rng)) for tool in wanted)
     if steps == 1:
@@ -105,7 +101,7 @@ def _solutions(rng: random.Random, count: int) -> list[Solution]:
 def _record(solution: Solution, finish: tuple[str, dict[str, Any]]) -> dict[str, Any]:
     turns = [("system", _SYSTEM + repr(_functions(solution))), ("user", f"\n{solution.query}\nBegin!\n")]
     for tool, arguments, found in solution.calls:
-        turns.append(("assistant", _reply(thought(tool, solution.place), f"{tool.name}_for_hub", arguments)))
+        turns.append(("assistant", _reply(thought(tool, solution.place), tool.name, arguments)))
         turns.append(("function", json.dumps({"error": "", "response": observe(tool, found)})))
     turns.append(("assistant", _reply(finish[0], "Finish", finish[1])))
     return _row(solution.query, turns)
@@ -137,7 +133,7 @@ def _reply(why: str, action: str, arguments: dict[str, Any]) -> str:
 
 
 def _functions(solution: Solution) -> list[dict[str, Any]]:
-    described = [tool.described() | {"name": f"{tool.name}_for_hub"} for tool in solution.tools]
+    described = [tool.described() for tool in solution.tools]
     return [*described, _FINISH]
 
 
