@@ -22,6 +22,7 @@ include: "workflow/rules/06_checkpoint.smk"
 include: "workflow/rules/07_scores.smk"
 include: "workflow/rules/08_tables.smk"
 include: "workflow/rules/09_figures.smk"
+include: "workflow/rules/10_benchmarks.smk"
 
 
 rule all:

@@ -65,15 +65,14 @@ def _decided(
     for trajectory in module.read(raw):
         counts.read += 1
         known = seen.setdefault(trajectory.id, [])
-        reason = _duplicate(module, trajectory, known, f"{raw}, record {counts.read}") or _reject(
-            module, trajectory, options
-        )
+        reasons = _reasons(module, trajectory, options)
+        for reading in getattr(module, "READINGS", ()):
+            counts.readings[reading] += reasons[reading] is None
+        reason = _duplicate(module, trajectory, known, f"{raw}, record {counts.read}") or reasons[""]
         if reason is None:
             counts.kept += 1
         else:
             counts.rejected[reason] += 1
-        for reading in getattr(module, "READINGS", ()):
-            counts.readings[reading] += module.reject(trajectory, reading=reading) is None
         yield (replace(trajectory, id=f"{trajectory.id} #{len(known)}") if len(known) > 1 else trajectory), reason
 
 
@@ -88,8 +87,13 @@ def _duplicate(module: ModuleType, trajectory: Trajectory, known: list[int], whe
     return None
 
 
-def _reject(module: ModuleType, trajectory: Trajectory, options: dict[str, str]) -> str | None:
+def _reasons(module: ModuleType, trajectory: Trajectory, options: dict[str, str]) -> dict[str, str | None]:
+    """Why a record is dropped, under the chosen options ("") and under each reading of an open rule."""
+    readings = getattr(module, "READINGS", ())
     try:
-        return module.reject(trajectory, **options)
+        reasons = {reading: module.reject(trajectory, **options | {"reading": reading}) for reading in readings}
+        chosen = options.get("reading", readings[0]) if readings else None
+        known = chosen in reasons
+        return reasons | {"": reasons[chosen] if known else module.reject(trajectory, **options)}
     except TypeError as error:
         raise ConfigError([f"filter of {trajectory.dataset}: {error}"]) from None

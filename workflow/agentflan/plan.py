@@ -51,6 +51,11 @@ class Plan:
         names = [self.study.small, self.study.medium, self.study.large]
         return {name: self.configuration.models[name] for name in names if name}
 
+    def models_pattern(self, from_scratch: bool) -> str:
+        """A pattern of the models that are trained from scratch, or of those whose weights are fetched."""
+        names = [name for name, model in self.configuration.models.items() if bool(model.scratch) == from_scratch]
+        return "|".join(names)
+
     def condition(self, name: str) -> Condition:
         """A condition's settings."""
         return self.configuration.conditions[name]

@@ -1,6 +1,6 @@
 """Decomposed: one file a capability (§4.2), the instruction-following pairs (§4.1) and the negative samples (§4.3)."""
 
-CAPABILITIES = ["reasoning", "retrieval", "understanding", "react", "cot", "general"]
+STREAMS = ["retrieval", "understanding", "react", "cot", "general"]
 
 
 rule decompose_capabilities:
@@ -12,7 +12,8 @@ rule decompose_capabilities:
         ),
         general="<study>/filtered/sharegpt.jsonl",
     output:
-        collect("<study>/decomposed/{capability}.jsonl", capability=CAPABILITIES),
+        collect("<study>/decomposed/{stream}.jsonl", stream=STREAMS),
+        reasoning="<study>/decomposed/reasoning.jsonl",
     log:
         "<study>/logs/decompose_capabilities.log",
     conda:
@@ -24,7 +25,7 @@ rule decompose_capabilities:
         " --chat {input.chat:q}"
         " --react {input.react:q}"
         " --general {input.general:q}"
-        " --out-dir $(dirname {output[0]:q})"
+        " --out-dir $(dirname {output.reasoning:q})"
         " > {log:q} 2>&1"
 
 

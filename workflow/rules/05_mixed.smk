@@ -4,9 +4,10 @@
 rule mix_training_set:
     """Draw the shares that a condition asks for; print the mixture as a tree."""
     input:
-        collect("<study>/decomposed/{capability}.jsonl", capability=CAPABILITIES),
+        collect("<study>/decomposed/{stream}.jsonl", stream=STREAMS),
         "<study>/decomposed/instruction.jsonl",
         "<study>/decomposed/negative.jsonl",
+        reasoning="<study>/decomposed/reasoning.jsonl",
     output:
         mixed="<study>/mixed/{condition}.jsonl",
         tree="<study>/mixed/{condition}.tree.txt",
@@ -21,7 +22,7 @@ rule mix_training_set:
     shell:
         "agentflan mix_training_set"
         " --condition {params.condition:q}"
-        " --decomposed $(dirname {input[0]:q})"
+        " --decomposed $(dirname {input.reasoning:q})"
         " --out {output.mixed:q}"
         " --tree {output.tree:q}"
         " --counts {output.counts:q}"

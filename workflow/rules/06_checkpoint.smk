@@ -35,6 +35,8 @@ rule pretrain_model:
         losses="<study>/losses/{model}-base.parquet",
     log:
         "<study>/logs/pretrain_model/{model}.log",
+    wildcard_constraints:
+        model=plan.models_pattern(from_scratch=True),
     conda:
         "../../environment.yml"
     params:
@@ -59,6 +61,8 @@ rule fetch_model:
         checkpoint=directory("<study>/checkpoints/{model}-base"),
     log:
         "<study>/logs/fetch_model/{model}.log",
+    wildcard_constraints:
+        model=plan.models_pattern(from_scratch=False),
     conda:
         "../../environment.yml"
     params:
@@ -99,7 +103,3 @@ rule train_checkpoint:
         " --out {output.checkpoint:q}"
         " --losses {output.losses:q}"
         " > {log:q} 2>&1"
-
-
-# Both rules make base models: from scratch where the model has a shape, from the hub otherwise.
-ruleorder: pretrain_model > fetch_model

@@ -1,7 +1,6 @@
 """What all stages share: the study's plan, the names of its wildcards, and small functions for inputs and parameters."""
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from agentflan.outline import FIGURES, TABLES, figure_files, outline, table_file
 from agentflan.plan import Plan
 
 # The commands come from the environment that runs Snakemake, whether or not it is activated.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+shell.prefix(f'PATH="{Path(sys.executable).parent}:$PATH"; ')
 
 plan = Plan.load("config", config["study"])
 
