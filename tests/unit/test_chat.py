@@ -189,3 +189,12 @@ def test_every_step_of_the_real_records_comes_back(name: str, shared_data: Path,
         steps = [module.parse_reply(turn.content)[0] for turn in trajectory.turns if turn.loss]
         assert repr(chat.restore(aligned)) == repr(steps), trajectory.id
         assert chat.react(trajectory, module.parse_reply).stream == "react", trajectory.id
+
+
+def test_react_asks_for_its_format_and_chat_does_not() -> None:
+    source = trajectory_of("Weather?", Step("", "get_weather", {"city": "Bern"}), tools=(TOOL,))
+    source = source.with_turns((Turn("system", "The source's own."), *source.turns))
+    reacted = chat.react(source, parse_reply, "Reply so.")
+    assert reacted.turns[0].content.endswith("\nReply so.") and "get_weather" in reacted.turns[0].content
+    assert [turn.content for turn in reacted.turns[1:]] == [turn.content for turn in source.turns[1:]]
+    assert "Reply so." not in "".join(turn.content for turn in chat.align(source, parse_reply, SEED).turns)

@@ -13,7 +13,7 @@ from typing import Any
 
 from agentflan import elicit
 from agentflan.records import REASONING, RETRIEVAL, UNDERSTANDING, Span, Step, Trajectory, Turn, turn_of
-from agentflan.tools import REACT_FORM, system_text
+from agentflan.tools import system_text
 
 Pieces = list[tuple[str, str, bool]]  # text, capability, format
 ParseReply = Callable[[str], tuple[Step, Pieces]]
@@ -73,11 +73,14 @@ def read_dialogue(trajectory: Trajectory) -> Iterator[Turn | Step]:
         place = question + 2 + 2 * len(arguments)
 
 
-def react(trajectory: Trajectory, parse_reply: ParseReply) -> Trajectory:
+def react(trajectory: Trajectory, parse_reply: ParseReply, form: str = "") -> Trajectory:
     """The trajectory in its own format, with spans on the trained turns.
 
-    Tools given as data replace the source's system turn, as in the chat form, with the format asked for beneath: so
-    both forms differ in the replies alone.
+    Args:
+        trajectory: a filtered trajectory.
+        parse_reply: the dataset's.
+        form: the format in words, where the dataset's prompts leave it to us; it follows the tools in the system turn,
+            which else is as in the chat form: so both forms differ in what is asked for alone.
 
     Raises:
         ValueError: a reply cannot be read, or its pieces do not join to it.
@@ -86,8 +89,10 @@ def react(trajectory: Trajectory, parse_reply: ParseReply) -> Trajectory:
         _with_spans(turn, _parse(parse_reply, turn, index)[1], index) if turn.loss else turn
         for index, turn in enumerate(trajectory.turns)
     ]
-    if trajectory.tools and turns[0].role == "system":
-        turns[0] = Turn("system", f"{system_text(trajectory.tools)}\n{REACT_FORM}")
+    if form:
+        listing = [system_text(trajectory.tools)] if trajectory.tools else []
+        body = turns[1:] if turns[0].role == "system" else turns
+        turns = [Turn("system", "\n".join([*listing, form])), *body]
     return replace(trajectory, turns=tuple(turns), stream="react")
 
 

@@ -120,6 +120,8 @@ class Plan:
         """What `mix_training_set` is told about a condition, every choice spelled out."""
         settings = self.condition(name).model_dump(exclude={"label", "template"})
         settings["datasets"] = settings["datasets"] or [*self.study.agent_datasets, *self.study.extra_datasets]
+        if self.study.react_share is not None and settings["react_share"]:
+            settings["react_share"] = self.study.react_share
         return settings | {"seed": 0}
 
     def tokenizer_folder(self) -> str:

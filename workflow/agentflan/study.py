@@ -134,6 +134,7 @@ class Study(Strict):
         default_factory=list, description="further agent corpora that conditions train on"
     )
     filters: dict[str, dict[str, str]] = Field(default_factory=dict, description="options of a dataset's filter rule")
+    react_share: float | None = Field(None, ge=0, le=1, description="replaces the conditions' ReAct share, if not 0")
     instruction_pairs: int = Field(2000, ge=0, description="instruction-following pairs that are built (App. A: 2,000)")
     negatives: Negatives = Field(default_factory=Negatives, description="negative samples")
     benchmarks: dict[str, dict[str, Any]] = Field(description="benchmarks to run, each with its settings")

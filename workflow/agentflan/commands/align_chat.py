@@ -32,25 +32,28 @@ def run(arguments: argparse.Namespace) -> str:
     if module.KIND != "agent":
         raise ConfigError([f"--dataset {arguments.dataset}: its kind is {module.KIND}, expected agent"])
     parse_reply = functools.lru_cache(_REMEMBERED_REPLIES)(module.parse_reply)
-    count = write_both_forms(arguments.source, arguments.out, arguments.react, parse_reply, arguments.seed)
+    forms = _both_forms(arguments.source, parse_reply, getattr(module, "FORM", ""), arguments.seed)
+    count = write_both_forms(forms, arguments.out, arguments.react)
     return f"{arguments.dataset}: {count} trajectories"
 
 
-def write_both_forms(source: Path, out: Path, react: Path, parse_reply: chat.ParseReply, seed: int) -> int:
+def write_both_forms(forms: Iterator[tuple[Trajectory, Trajectory]], out: Path, react: Path) -> int:
     """Write the dialogues to `out` and the original format to `react`; return how many trajectories there are."""
     count = 0
     with atomic_write(out) as dialogues, atomic_write(react) as originals:
-        for dialogue, original in _both_forms(source, parse_reply, seed):
+        for dialogue, original in forms:
             count += 1
             dialogues.write(dump_line(to_json(dialogue)))
             originals.write(dump_line(to_json(original)))
     return count
 
 
-def _both_forms(source: Path, parse_reply: chat.ParseReply, seed: int) -> Iterator[tuple[Trajectory, Trajectory]]:
+def _both_forms(
+    source: Path, parse_reply: chat.ParseReply, form: str, seed: int
+) -> Iterator[tuple[Trajectory, Trajectory]]:
     for number, trajectory in enumerate(read_trajectories(source), 1):
         try:
-            yield chat.align(trajectory, parse_reply, seed), chat.react(trajectory, parse_reply)
+            yield chat.align(trajectory, parse_reply, seed), chat.react(trajectory, parse_reply, form)
         except ValueError as error:
             expected = "replies in the dataset's format (filter them first)"
             raise RecordError(source, f"{number} ({trajectory.id})", "", str(error), expected) from None

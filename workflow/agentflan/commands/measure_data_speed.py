@@ -71,11 +71,11 @@ def _map(folder: Path) -> None:
     from agentflan import chat, datasets
     from agentflan.records import from_json, to_json
 
-    parse_reply = datasets.load("toolbench").parse_reply
+    module = datasets.load("toolbench")
 
     def align(row: dict[str, str]) -> dict[str, str]:
         trajectory = from_json(json.loads(row["line"]))
-        both = (chat.align(trajectory, parse_reply, 0), chat.react(trajectory, parse_reply))
+        both = (chat.align(trajectory, module.parse_reply, 0), chat.react(trajectory, module.parse_reply, module.FORM))
         return {"chat": json.dumps(to_json(both[0])), "react": json.dumps(to_json(both[1]))}
 
     lines = [json.dumps(row) for row in read_jsonl(folder / "filtered.jsonl")]

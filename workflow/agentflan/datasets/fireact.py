@@ -21,8 +21,8 @@ SOURCE = Source(
     rows=500,
 )
 
-# Upstream rows hold the question alone; an instruction of ours says which actions there are, as a prompt would.
-INSTRUCTION = (
+# Upstream rows hold the question alone; this asks for the format in words of ours, as an agent's prompt would.
+FORM = (
     "Answer the question by steps. The actions are search[title] and finish[answer].\n"
     "Reply in two lines:\nThought: what to do next\nAction: one action"
 )
@@ -64,7 +64,6 @@ def parse_reply(reply: str) -> tuple[Step, Pieces]:
 
 
 def _turns(row: dict[str, str]) -> Iterator[Turn]:
-    yield Turn("system", INSTRUCTION)
     yield Turn("user", f"Question: {row['instruction']}")
     rest = row["output"].strip()
     while rest:

@@ -23,6 +23,7 @@ from agentflan.datasets._source import Source, SourceFile
 from agentflan.errors import ConfigError, FileError, RecordError
 from agentflan.files import read_json
 from agentflan.records import REASONING, RETRIEVAL, UNDERSTANDING, Step, Trajectory, Turn
+from agentflan.tools import REACT_FORM
 
 KIND = "agent"
 SOURCE = Source(
@@ -39,6 +40,7 @@ SOURCE = Source(
     rows=187_542,
 )
 
+FORM = REACT_FORM  # stands in for upstream's long system turn
 READINGS = ("strict", "wide")
 REPEATS_IDS = True  # an id is step and query, and some queries were solved more than once
 _SECOND_TRY = "This is not the first time you try this task"
