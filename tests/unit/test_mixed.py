@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agentflan.decomposed import keep_capability
 from agentflan.errors import ConfigError
 from agentflan.files import write_jsonl
 from agentflan.mixed import VIEWS, Item, Mixture, choose, load, read_keys, tree
@@ -20,7 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     turns = tuple(turn_of("assistant", [(view, view, False)]) for view in VIEWS)
     dialogues = [Trajectory(f"os_{number}", "os", (Turn("user", "q"), *turns), "chat") for number in range(400)]
     for view in VIEWS:
-        write_jsonl(path / f"{view}.jsonl", map(to_json, dialogues))
+        write_jsonl(path / f"{view}.jsonl", (to_json(keep_capability(each, view)) for each in dialogues))
     talk = (Turn("user", "q"), Turn("assistant", "a", True))
     for stream, count, name in (("react", 400, "os"), ("cot", 400, "os"), ("instruction", 100, "os")):
         rows = [Trajectory(f"os_{number}", name, talk, stream) for number in range(count)]
@@ -62,10 +63,14 @@ def test_shares_of_the_paper(folder: Path) -> None:
 
 
 def test_loss_lies_on_the_union_of_the_views(folder: Path) -> None:
-    items = [item for item in _items(folder, weights={REASONING: 0, RETRIEVAL: 0.5}) if item.stream == "chat"]
+    weights = {REASONING: 0.5, RETRIEVAL: 0.5, UNDERSTANDING: 0.5}
+    items = [item for item in _items(folder, weights=weights) if item.stream == "chat"]
+    assert {item.views for item in items} >= {VIEWS, (REASONING, UNDERSTANDING), (RETRIEVAL,)}
     for item, trajectory in zip(items, load(items, folder), strict=True):
-        trained = {span.capability for turn in trajectory.turns if turn.loss for span in turn.spans}
-        assert trained == set(item.views) and REASONING not in trained
+        trained = [turn.content for turn in trajectory.turns if turn.loss]
+        assert trained == list(item.views)  # the fixture's turns say what they train
+        assert all(turn.spans for turn in trajectory.turns if turn.loss)
+        assert len(trajectory.turns) == 2 + VIEWS.index(item.views[-1])
 
 
 def test_a_trajectory_without_any_view_is_left_out_and_counted(folder: Path) -> None:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from agentflan.errors import ConfigError
 from agentflan.files import read_jsonl
 from agentflan.randomness import unit
-from agentflan.records import REASONING, RETRIEVAL, UNDERSTANDING, Trajectory, Turn, from_json
+from agentflan.records import REASONING, RETRIEVAL, UNDERSTANDING, Trajectory, from_json
 
 VIEWS = (REASONING, RETRIEVAL, UNDERSTANDING)
 FORMS = ("chat", "react", "none")
@@ -117,14 +117,16 @@ def load(items: Iterable[Item], folder: Path) -> Iterator[Trajectory]:
     items = list(items)
     wanted: dict[str, dict[Key, Item]] = {}
     for item in items:
-        wanted.setdefault(_file(item), {})[item.key] = item
-    found: dict[tuple[str, Key], Trajectory] = {}
+        for name in item.views or (item.stream,):
+            wanted.setdefault(name, {})[item.key] = item
+    found: dict[Item, list[Trajectory]] = {}
     for name, keys in sorted(wanted.items()):
-        for number, row in enumerate(read_jsonl(folder / name), 1):
+        path = folder / f"{name}.jsonl"
+        for number, row in enumerate(read_jsonl(path), 1):
             item = keys.get((row["dataset"], row["id"]))
             if item is not None:
-                found[item.stream, item.key] = _with_loss(from_json(row, folder / name, number), item)
-    return (found[item.stream, item.key] for item in items)
+                found.setdefault(item, []).append(from_json(row, path, number))
+    return (replace(_merge(found[item]), stream=item.stream) for item in items)
 
 
 def tree(
@@ -219,21 +221,15 @@ def _draw(mixture: Mixture, purpose: str, key: Key) -> float:
     return unit("mixture", mixture.seed, purpose, *key)
 
 
-def _file(item: Item) -> str:
-    return f"{item.views[0] if item.stream == 'chat' else item.stream}.jsonl"
-
-
-def _with_loss(trajectory: Trajectory, item: Item) -> Trajectory:
-    if item.stream != "chat":
-        return replace(trajectory, stream=item.stream)
-    return replace(trajectory.with_turns(_view(turn, item.views) for turn in trajectory.turns), stream="chat")
-
-
-def _view(turn: Turn, views: tuple[str, ...]) -> Turn:
-    """A turn of a dialogue trains one capability, so loss follows from its spans whatever file it was read from."""
-    if turn.role != "assistant" or not turn.spans:
-        return turn
-    return replace(turn, loss=any(span.capability in views for span in turn.spans))
+def _merge(views: list[Trajectory]) -> Trajectory:
+    """Views of one dialogue as one: each copy ends at its last trained turn, and a turn is trained in one of them."""
+    longest = max(views, key=lambda view: len(view.turns))
+    turns = list(longest.turns)
+    for view in views:
+        for index, turn in enumerate(view.turns):
+            if turn.loss:
+                turns[index] = turn
+    return longest.with_turns(turns)
 
 
 def _draw_tree(summary: dict[str, Any], mixture: Mixture) -> str:
