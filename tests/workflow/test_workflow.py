@@ -31,7 +31,7 @@ def clone(root: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("study", "fine_tunes"), [("mini", 17), ("onegpu", 14), ("paper", 20)])
+@pytest.mark.parametrize(("study", "fine_tunes"), [("mini", 17), ("onegpu", 13), ("paper", 17)])
 def test_every_study_plans_offline(clone: Path, study: str, fine_tunes: int) -> None:
     done = _snakemake(clone, "--dry-run", "--quiet", "rules", "--config", f"study={study}", "--summary")
     assert done.returncode == 0, done.stderr

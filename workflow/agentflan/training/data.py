@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentflan import templates
 from agentflan.errors import RecordError
@@ -14,6 +14,15 @@ from agentflan.randomness import generator
 from agentflan.records import CAPABILITIES, CONVERSATION, Trajectory, from_json
 from agentflan.templates import Encoded
 from agentflan.training.packing import best_fit
+
+
+class Text(NamedTuple):
+    """A plain text to train on, all of it."""
+
+    id: str
+    text: str
+    stream: str = "text"
+    dataset: str = "text"
 
 
 @dataclass(frozen=True)
@@ -56,11 +65,12 @@ def read_examples(
     """
     counts = Counts()
     examples = []
-    named = [row for path in paths for row in _read(path)]
-    encodings = templates.encode_many((row for row in named if row.turns), tokenizer, template)
-    for row in named:
-        encoded = next(encodings) if row.turns else _encode_text(row.id, tokenizer)
-        if loss == "all" or not row.turns:
+    documents = [document for path in paths for document in _read(path)]
+    conversations = (document for document in documents if isinstance(document, Trajectory))
+    encodings = templates.encode_many(conversations, tokenizer, template)
+    for row in documents:
+        encoded = next(encodings) if isinstance(row, Trajectory) else _encode_text(row.text, tokenizer)
+        if loss == "all":
             encoded = _all_tokens(encoded)
         if len(encoded.input_ids) > max_length:
             counts.cut.append(row.id)
@@ -93,12 +103,12 @@ def rows_of(examples: list[Example], max_length: int) -> list[list[Example]]:
     return [[examples[index] for index in row] for row in best_fit(lengths, max_length)]
 
 
-def _read(path: Path) -> Iterator[Trajectory]:
+def _read(path: Path) -> Iterator[Trajectory | Text]:
     for number, row in enumerate(read_jsonl(path), 1):
         if "text" not in row:
             yield from_json(row, path, number)
         elif isinstance(row["text"], str):
-            yield Trajectory(row["text"], "text", (), "text")
+            yield Text(f"{path.name} {number}", row["text"])
         else:
             raise RecordError(path, number, "text", type(row["text"]).__name__, "a string")
 
