@@ -7,9 +7,10 @@ The same Jinja file is stored with the weights and used in training. What stands
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from agentflan.records import CAPABILITIES, CONVERSATION, Trajectory, Turn
 FOLDER = Path(__file__).parent
 
 # Private-use characters mark, in a rendered skeleton, where contents and generated stretches stand.
-_CONTENT, _BEGIN, _END = "\ue000", "\ue001", "\ue002"
+_MARKS = _CONTENT, _BEGIN, _END = "\ue000", "\ue001", "\ue002"
 NO_CAPABILITY = -1
 
 
@@ -102,25 +103,42 @@ def encode_many(
 ) -> Iterator[Encoded]:
     """Like `encode`, many at a time: several times faster.
 
-    Text of the conversation never becomes a special token: only the template's own signs do.
+    Text of the conversation never becomes a special token: only the template's own signs do. What stands between two
+    signs is tokenized by itself, as in the reference code of Llama-2, so the first word after a sign has the mark of a
+    word's beginning where the tokenizer knows one.
+
+    Raises:
+        ConfigError: the tokenizer cannot write a character of the template.
     """
     backend = tokenizer.backend_tokenizer
     bos, eos = tokenizer.bos_token or "", tokenizer.eos_token or ""
+    _check_characters(tokenizer, template, bos, eos)
     ids = {sign: tokenizer.convert_tokens_to_ids(sign) for sign in (bos, eos) if sign}
     waiting: list[tuple[Trajectory, list[list[Piece]]]] = []
-    before, backend.encode_special_tokens = backend.encode_special_tokens, True
-    try:
-        for trajectory in trajectories:
-            waiting.append((trajectory, _stretches(pieces(trajectory.turns, template, bos, eos), ids)))
-            if len(waiting) == batch:
-                yield from _encode_batch(waiting, backend, ids)
-                waiting = []
-        yield from _encode_batch(waiting, backend, ids)
-    finally:
-        backend.encode_special_tokens = before
+    for trajectory in trajectories:
+        waiting.append((trajectory, _stretches(pieces(trajectory.turns, template, bos, eos), ids)))
+        if len(waiting) == batch:
+            yield from _encode_batch(waiting, backend, ids)
+            waiting = []
+    yield from _encode_batch(waiting, backend, ids)
 
 
-@cache
+def _check_characters(tokenizer: Any, template: str, bos: str, eos: str) -> None:
+    skeleton = _skeleton(("system", "user", "assistant"), template, bos, eos)
+    text = "".join(part for part in skeleton if part[0] not in _MARKS).replace(bos, "").replace(eos, "")
+    missing = [sign for sign in sorted(set(text)) if not sign.isspace() and not _can_write(tokenizer, sign)]
+    if missing:
+        named = ", ".join(f"U+{ord(character):04X}" for character in missing)
+        where = f"tokenizer {tokenizer.name_or_path!r}" if tokenizer.name_or_path else "tokenizer"
+        raise ConfigError([f"{where}: cannot write {named}; template {template!r} needs a tokenizer that can"])
+
+
+def _can_write(tokenizer: Any, character: str) -> bool:
+    ids = tokenizer.backend_tokenizer.encode(character, add_special_tokens=False).ids
+    return tokenizer.unk_token_id not in ids and character in tokenizer.decode(ids)
+
+
+@lru_cache(4096)
 def _skeleton(roles: tuple[str, ...], template: str, bos: str, eos: str) -> tuple[str, ...]:
     messages = [{"role": role, "content": f"{_CONTENT}{index}{_CONTENT}"} for index, role in enumerate(roles)]
     text = _compiled(template).render(messages=messages, bos_token=bos, eos_token=eos, add_generation_prompt=False)
@@ -158,7 +176,11 @@ def _encode_batch(
     texts = [
         "".join(piece.text for piece in group) for _, groups in waiting for group in groups if not _is_sign(group, ids)
     ]
-    encodings = iter(backend.encode_batch(texts, add_special_tokens=False))
+    before, backend.encode_special_tokens = backend.encode_special_tokens, True  # as ordinary text
+    try:
+        encodings = iter(backend.encode_batch(texts, add_special_tokens=False))
+    finally:
+        backend.encode_special_tokens = before
     for trajectory, groups in waiting:
         result = Encoded([], [], [], [])
         for group in groups:
@@ -176,16 +198,14 @@ def _is_sign(group: list[Piece], ids: dict[str, int]) -> bool:
 
 def _append(result: Encoded, token_ids: list[int], ends: list[int], group: list[Piece], trajectory: Trajectory) -> None:
     """Add tokens; a token belongs to the character that it ends on, so a leading space never steals a word."""
-    marks = _marks(group, trajectory)
-    position = 0
-    for token, end in zip(token_ids, ends, strict=True):
-        while position + 1 < len(marks) and marks[position][0] < end:
-            position += 1
-        _, loss, capability, is_format = marks[position]
-        result.input_ids.append(token)
-        result.loss.append(loss)
-        result.capability.append(capability if loss else NO_CAPABILITY)
-        result.is_format.append(is_format)
+    result.input_ids.extend(token_ids)
+    begin, marks = 0, _marks(group, trajectory)
+    for position, (offset, loss, capability, is_format) in enumerate(marks, 1):
+        end = bisect_right(ends, offset) if position < len(marks) else len(ends)
+        result.loss.extend([loss] * (end - begin))
+        result.capability.extend([capability if loss else NO_CAPABILITY] * (end - begin))
+        result.is_format.extend([is_format] * (end - begin))
+        begin = end
 
 
 def _marks(group: list[Piece], trajectory: Trajectory) -> list[tuple[int, bool, int, bool]]:
