@@ -10,65 +10,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
-from agentflan.errors import ConfigError
-from agentflan.files import read_jsonl
+import orjson
+
+from agentflan.errors import ConfigError, FileError, RecordError
+from agentflan.mixture import VIEWS, Mixture
 from agentflan.randomness import unit
-from agentflan.records import REASONING, RETRIEVAL, UNDERSTANDING, Trajectory, from_json
+from agentflan.records import Trajectory, from_json
 
-VIEWS = (REASONING, RETRIEVAL, UNDERSTANDING)
-FORMS = ("chat", "react", "none")
+FILES = (*VIEWS, "react", "cot", "instruction", "negative", "general")  # of the decomposed corpus
+
 Key = tuple[str, str]  # dataset, id
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """What a condition asks for; the keys are those of `config/conditions.yaml`."""
-
-    form: str = "chat"
-    weights: dict[str, float] = field(default_factory=lambda: dict.fromkeys(VIEWS, 1.0))
-    instruction: float = 0  # a count if an integer, else the share of the pairs
-    react_share: float = 0.0
-    cot_share: float = 0.0
-    negative: bool = False
-    general: dict[str, Any] = field(default_factory=lambda: {"ratio": 1.0, "by": "sample"})
-    datasets: tuple[str, ...] | None = None
-    fraction: float = 1.0
-    seed: int = 0
-
-    @staticmethod
-    def from_json(values: dict[str, Any]) -> Mixture:
-        """Check a condition's settings.
-
-        Raises:
-            ConfigError: unknown keys and impossible values, all at once.
-        """
-        known = set(Mixture.__dataclass_fields__)
-        problems = [
-            f"condition: unknown key {key!r}; known: {', '.join(sorted(known))}" for key in sorted(set(values) - known)
-        ]
-        if problems:
-            raise ConfigError(problems)
-        mixture = Mixture(**values | ({"datasets": tuple(values["datasets"])} if values.get("datasets") else {}))
-        shares = {**{f"weights.{name}": share for name, share in mixture.weights.items()}, "fraction": mixture.fraction}
-        shares |= {"react_share + cot_share": mixture.react_share + mixture.cot_share}
-        problems = [
-            f"condition: {name}: found {share}; expected 0 to 1"
-            for name, share in shares.items()
-            if not 0 <= share <= 1
-        ]
-        if mixture.form not in FORMS:
-            problems.append(f"condition: form: found {mixture.form!r}; expected one of {', '.join(FORMS)}")
-        if mixture.general.get("by", "sample") not in ("sample", "token"):
-            problems.append(f"condition: general.by: found {mixture.general['by']!r}; expected sample or token")
-        if problems:
-            raise ConfigError(problems)
-        return mixture
+_HEAD = re.compile(rb'\{\s*"id":\s*("(?:[^"\\]|\\.)*"),\s*"dataset":\s*("(?:[^"\\]|\\.)*")')
 
 
 class Item(NamedTuple):
@@ -79,150 +39,228 @@ class Item(NamedTuple):
     views: tuple[str, ...] = ()  # capabilities that bear loss, in the chat stream
 
 
-class Decomposed(NamedTuple):
-    """The keys of the decomposed corpus."""
+@dataclass(frozen=True)
+class Corpus:
+    """Where each conversation of the decomposed corpus stands; the texts stay on disk."""
 
-    views: dict[str, set[Key]]  # for each capability, the dialogues that can train it
-    trajectories: list[Key]
-    instruction: list[Key]
-    negative: list[Key]
-    general: list[Key]
+    folder: Path
+    places: dict[str, dict[Key, int]]  # file (one of `FILES`) → key → byte offset of the line
 
-
-def read_keys(folder: Path) -> Decomposed:
-    """The keys of all files of `decomposed/`, without keeping their texts."""
-
-    def keys(name: str) -> list[Key]:
-        return [(row["dataset"], row["id"]) for row in read_jsonl(folder / f"{name}.jsonl")]
-
-    streams = (keys(name) for name in ("react", "instruction", "negative", "general"))
-    return Decomposed({view: set(keys(view)) for view in VIEWS}, *streams)
+    @property
+    def trajectories(self) -> list[Key]:
+        """The agent trajectories, each of which has a ReAct form."""
+        return list(self.places["react"])
 
 
-def choose(mixture: Mixture, corpus: Decomposed, lengths: dict[Key, int] | None = None) -> list[Item]:
-    """What a mixture holds, in training order.
+class Choice(NamedTuple):
+    """What a mixture holds, in training order, and how many trajectories were left out for which reason."""
+
+    items: list[Item]
+    left_out: dict[str, int]
+
+
+Measure = Callable[[list[Item]], list[int]]  # tokens of each item
+
+
+def read_corpus(folder: Path) -> Corpus:
+    """Find the conversations of all files of `decomposed/`.
+
+    Raises:
+        FileError: a file is missing.
+        RecordError: a line has no id and dataset, or two have the same.
+    """
+    return Corpus(folder, {name: _places(folder / f"{name}.jsonl") for name in FILES})
+
+
+def choose(mixture: Mixture, corpus: Corpus, measure: Measure | None = None) -> Choice:
+    """Draw a mixture.
 
     Args:
         mixture: the condition.
-        corpus: all keys.
-        lengths: tokens of each conversation, needed where general data is measured by token.
+        corpus: the decomposed corpus.
+        measure: counts tokens, needed where general conversation is measured by token.
+
+    Raises:
+        ConfigError: a dataset that the corpus does not hold, or nothing that counts tokens.
     """
-    items = [item for item in _agent_items(mixture, corpus) if item.stream != "chat" or item.views]
-    items += _general_items(mixture, corpus, items, lengths)
-    return sorted(items, key=lambda item: unit("order", mixture.seed, item.stream, *item.key))
+    agent, left_out = _agent_part(mixture, corpus)
+    base = agent if mixture.scale_general else _agent_part(replace(mixture, fraction=1.0), corpus)[0]
+    items = agent + _general_part(mixture, corpus, base, measure)
+    return Choice(sorted(items, key=lambda item: (unit("order", mixture.seed, item.stream, *item.key), item)), left_out)
 
 
-def load(items: Iterable[Item], folder: Path) -> Iterator[Trajectory]:
-    """The conversations of a mixture in its order, their texts read from `decomposed/`."""
-    items = list(items)
-    wanted: dict[str, dict[Key, Item]] = {}
-    for item in items:
-        for name in item.views or (item.stream,):
-            wanted.setdefault(name, {})[item.key] = item
-    found: dict[Item, list[Trajectory]] = {}
-    for name, keys in sorted(wanted.items()):
-        path = folder / f"{name}.jsonl"
-        for number, row in enumerate(read_jsonl(path), 1):
-            item = keys.get((row["dataset"], row["id"]))
-            if item is not None:
-                found.setdefault(item, []).append(from_json(row, path, number))
-    return (replace(_merge(found[item]), stream=item.stream) for item in items)
+def load(items: Iterable[Item], corpus: Corpus) -> Iterator[Trajectory]:
+    """Read the conversations of a mixture in its order, one at a time."""
+    with ExitStack() as stack:
+        files = {name: stack.enter_context((corpus.folder / f"{name}.jsonl").open("rb")) for name in FILES}
+        for item in items:
+            names = item.views if item.stream == "chat" else (item.stream,)
+            views = [_read(files[name], corpus.places[name].get(item.key), item.key) for name in names]
+            yield replace(_merged(views), stream=item.stream)
 
 
-def tree(
-    name: str, mixture: Mixture, corpus: Decomposed, conversations: Iterable[Trajectory]
-) -> tuple[str, dict[str, Any]]:
-    """The mixture as a printed tree and as counts: conversations, turns and turns with loss by stream and dataset."""
-    counts: dict[tuple[str, str], Counter[str]] = {}
-    digest = hashlib.sha256()
-    for conversation in conversations:
-        digest.update(f"{conversation.stream}\0{conversation.dataset}\0{conversation.id}\0".encode())
-        part = counts.setdefault((conversation.stream, conversation.dataset), Counter())
-        part.update(samples=1, turns=len(conversation.turns), loss_turns=sum(turn.loss for turn in conversation.turns))
-    streams: dict[str, dict[str, dict[str, int]]] = {}
-    for (stream, dataset), part in sorted(counts.items()):
-        streams.setdefault(stream, {})[dataset] = dict(part)
-    total = sum((Counter(part) for part in counts.values()), Counter())
-    unused = len(corpus.trajectories) - sum(
-        part["samples"] for (stream, _), part in counts.items() if stream in ("chat", "react", "cot")
-    )
-    summary = {
-        "condition": name,
-        "total": dict(total),
-        "trajectories_without_loss": unused,
-        "streams": streams,
-        "fingerprint": digest.hexdigest()[:16],
-    }
-    return _draw_tree(summary, mixture), summary
+class Summary:
+    """Counts of a mixture, taken while its conversations pass by."""
+
+    def __init__(self, name: str, mixture: Mixture, choice: Choice) -> None:
+        self.name, self.mixture, self.left_out = name, mixture, choice.left_out
+        self.views = {view: sum(view in item.views for item in choice.items) for view in VIEWS}
+        self.counts: dict[tuple[str, str], Counter[str]] = {}
+        self.digest = hashlib.sha256()
+
+    def watch(self, conversations: Iterable[Trajectory]) -> Iterator[Trajectory]:
+        """Count conversations and hand them on."""
+        for conversation in conversations:
+            name = f"{conversation.stream}\0{conversation.dataset}\0{conversation.id}\0"
+            self.digest.update(name.encode())
+            loss_turns = sum(turn.loss for turn in conversation.turns)
+            part = self.counts.setdefault((conversation.stream, conversation.dataset), Counter())
+            part.update(samples=1, turns=len(conversation.turns), loss_turns=loss_turns)
+            yield conversation
+
+    def to_json(self) -> dict[str, Any]:
+        """Conversations, turns and turns with loss by stream and dataset; what was left out; a digest of the ids."""
+        streams: dict[str, dict[str, dict[str, int]]] = {}
+        for (stream, dataset), part in sorted(self.counts.items()):
+            streams.setdefault(stream, {})[dataset] = dict(part)
+        return {
+            "condition": self.name,
+            "total": _sum(self.counts.values()),
+            "streams": streams,
+            "dialogues_by_capability": self.views,
+            "left_out": self.left_out,
+            "settings": self.mixture.__dict__,
+            "fingerprint": self.digest.hexdigest(),
+        }
+
+    def tree(self) -> str:
+        """The same to be printed."""
+        counts = self.to_json()
+        lines = [f"{'':32}{'samples':>9}{'turns':>11}{'with loss':>11}", _line(0, self.name, counts["total"])]
+        for stream, datasets in counts["streams"].items():
+            lines.append(_line(1, stream, _sum(datasets.values())))
+            lines += [_line(2, dataset, part) for dataset, part in datasets.items()]
+        lines.append(f"dialogues that train each capability: {_listed(self.views)}")
+        lines.append(f"trajectories left out: {_listed(self.left_out)}")
+        lines.append(f"settings: {json.dumps(counts['settings'], sort_keys=True, ensure_ascii=False)}")
+        lines.append(f"fingerprint of the ids in order: {counts['fingerprint']}")
+        return "\n".join(lines) + "\n"
 
 
-def _agent_items(mixture: Mixture, corpus: Decomposed) -> Iterator[Item]:
+def _places(path: Path) -> dict[Key, int]:
+    """The offset of each line, by its dataset and id, which stand first in it: the rest is not parsed."""
+    places: dict[Key, int] = {}
+    offset = 0
+    try:
+        handle = path.open("rb")
+    except FileNotFoundError:
+        raise FileError(path, "no such file", "a file of the decomposed corpus") from None
+    with handle:
+        for number, line in enumerate(handle, 1):
+            key = _key(line, path, number)
+            if key in places:
+                raise RecordError(path, number, "id", f"{key[1]!r} a second time", f"one record of {key[0]} an id")
+            places[key] = offset
+            offset += len(line)
+    return places
+
+
+def _key(line: bytes, path: Path, number: int) -> Key:
+    head = _HEAD.match(line)
+    try:
+        row = {"id": orjson.loads(head[1]), "dataset": orjson.loads(head[2])} if head else orjson.loads(line)
+        return row["dataset"], row["id"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise RecordError(path, number, "", repr(line[:60]), "a JSON object with id and dataset") from None
+
+
+def _read(handle: IO[bytes], offset: int | None, key: Key) -> Trajectory:
+    if offset is None:
+        raise RecordError(handle.name, key[1], "", "no such record", "every trajectory of react.jsonl")
+    handle.seek(offset)
+    place = f"at byte {offset}"
+    try:
+        return from_json(orjson.loads(handle.readline()), handle.name, place)
+    except orjson.JSONDecodeError as error:
+        raise RecordError(handle.name, place, "", f"a line that is not JSON ({error})", "one JSON object") from None
+
+
+def _agent_part(mixture: Mixture, corpus: Corpus) -> tuple[list[Item], dict[str, int]]:
     if mixture.form == "none":
-        return
+        return [], {}
+    wanted = _wanted_datasets(mixture, corpus)
+    left_out = Counter({"other datasets": 0, "outside the fraction": 0, "no capability drawn": 0})
+    items = []
     for key in corpus.trajectories:
-        if _in_part(mixture, key):
-            yield _trajectory_item(mixture, key, corpus.views)
-    yield from (Item("instruction", key) for key in _instruction_keys(mixture, corpus.instruction))
-    if mixture.negative:
-        yield from (
-            Item("negative", key) for key in corpus.negative if _draw(mixture, "fraction", key) < mixture.fraction
-        )
+        if key[0] not in wanted:
+            left_out["other datasets"] += 1
+        elif _draw(mixture, "fraction", key) >= mixture.fraction:
+            left_out["outside the fraction"] += 1
+        elif (item := _trajectory_item(mixture, key, corpus)).stream == "chat" and not item.views:
+            left_out["no capability drawn"] += 1
+        else:
+            items.append(item)
+    pairs = [key for key in corpus.places["instruction"] if key[0] in wanted]
+    items += [Item("instruction", key) for key in _first(mixture, "instruction", pairs, mixture.instruction)]
+    amount = float(mixture.negative) if isinstance(mixture.negative, bool) else mixture.negative
+    negatives = _first(mixture, "negative", corpus.places["negative"], amount)
+    return items + [Item("negative", key) for key in negatives], dict(left_out)
 
 
-def _in_part(mixture: Mixture, key: Key) -> bool:
-    wanted = mixture.datasets is None or key[0] in mixture.datasets
-    return wanted and _draw(mixture, "fraction", key) < mixture.fraction
+def _wanted_datasets(mixture: Mixture, corpus: Corpus) -> set[str]:
+    known = {dataset for dataset, _ in corpus.trajectories}
+    missing = sorted(set(mixture.datasets or ()) - known)
+    if missing:
+        there = ", ".join(sorted(known))
+        raise ConfigError([f"condition: datasets: no trajectories of {name!r}; there are: {there}" for name in missing])
+    return set(mixture.datasets or known)
 
 
-def _trajectory_item(mixture: Mixture, key: Key, known: dict[str, set[Key]]) -> Item:
-    if mixture.form == "react":
-        return Item("react", key)
+def _trajectory_item(mixture: Mixture, key: Key, corpus: Corpus) -> Item:
     draw = _draw(mixture, "form", key)
-    if draw < mixture.react_share:
+    if mixture.form == "react" or draw < mixture.react_share:
         return Item("react", key)
     if draw < mixture.react_share + mixture.cot_share:
         return Item("cot", key)
-    views = [
-        view for view in VIEWS if key in known[view] and _draw(mixture, view, key) < mixture.weights.get(view, 1.0)
-    ]
-    return Item("chat", key, tuple(views))
+    views = (view for view in VIEWS if key in corpus.places[view])
+    return Item("chat", key, tuple(view for view in views if _draw(mixture, view, key) < mixture.weights[view]))
 
 
-def _instruction_keys(mixture: Mixture, keys: list[Key]) -> list[Key]:
-    """A count of pairs if an integer was asked for, else a share of them; then the fraction."""
-    keys = [key for key in keys if mixture.datasets is None or key[0] in mixture.datasets]
-    ranked = sorted(keys, key=lambda key: (_draw(mixture, "instruction", key), key))
-    count = mixture.instruction if isinstance(mixture.instruction, int) else round(mixture.instruction * len(ranked))
-    return ranked[: round(min(count, len(ranked)) * mixture.fraction)]
+def _first(mixture: Mixture, purpose: str, keys: Iterable[Key], amount: float) -> list[Key]:
+    """The first keys by rank: a count if the amount is an integer, else a share of them; then the fraction."""
+    ranked = _ranked(mixture, purpose, keys)
+    count = min(amount, len(ranked)) if isinstance(amount, int) else amount * len(ranked)
+    return ranked[: round(count * mixture.fraction)]
 
 
-def _general_items(
-    mixture: Mixture, corpus: Decomposed, agent: list[Item], lengths: dict[Key, int] | None
-) -> Iterator[Item]:
+def _general_part(mixture: Mixture, corpus: Corpus, agent: list[Item], measure: Measure | None) -> list[Item]:
     """General conversations: `ratio` for each of the agent part, by sample or by token; all of them without one."""
-    ranked = sorted(corpus.general, key=lambda key: (_draw(mixture, "general", key), key))
-    ratio = mixture.general.get("ratio", 1.0)
+    ranked = [Item("general", key) for key in _ranked(mixture, "general", corpus.places["general"])]
+    ratio = mixture.general["ratio"]
     if mixture.form == "none":
-        yield from (Item("general", key) for key in ranked)
-    elif mixture.general.get("by", "sample") == "sample":
-        yield from (Item("general", key) for key in ranked[: round(ratio * len(agent))])
-    else:
-        if lengths is None:
-            raise ConfigError(["condition: general.by: token needs the lengths of the conversations (--tokenizer)"])
-        room = ratio * sum(lengths[item.key] for item in agent)
-        for key in ranked:
-            room -= lengths[key]
-            if room < 0:
-                return
-            yield Item("general", key)
+        return ranked
+    if mixture.general["by"] == "sample":
+        return ranked[: round(ratio * len(agent))]
+    if measure is None:
+        raise ConfigError(["condition: general.by: token needs something that counts tokens (--tokenizer)"])
+    room = ratio * sum(measure(agent))
+    for count, tokens in enumerate(measure(ranked)):
+        room -= tokens
+        if room < 0:
+            return ranked[:count]
+    return ranked
+
+
+def _ranked(mixture: Mixture, purpose: str, keys: Iterable[Key]) -> list[Key]:
+    return sorted(keys, key=lambda key: (_draw(mixture, purpose, key), key))
 
 
 def _draw(mixture: Mixture, purpose: str, key: Key) -> float:
     return unit("mixture", mixture.seed, purpose, *key)
 
 
-def _merge(views: list[Trajectory]) -> Trajectory:
-    """Views of one dialogue as one: each copy ends at its last trained turn, and a turn is trained in one of them."""
+def _merged(views: list[Trajectory]) -> Trajectory:
+    """One conversation with the loss of all views; each ends after its last turn with loss, so the longest is base."""
     longest = max(views, key=lambda view: len(view.turns))
     turns = list(longest.turns)
     for view in views:
@@ -232,15 +270,14 @@ def _merge(views: list[Trajectory]) -> Trajectory:
     return longest.with_turns(turns)
 
 
-def _draw_tree(summary: dict[str, Any], mixture: Mixture) -> str:
-    def line(indent: int, name: str, counts: dict[str, int]) -> str:
-        return f"{'  ' * indent + name:32}{counts['samples']:>9,}{counts['turns']:>11,}{counts['loss_turns']:>11,}"
+def _sum(parts: Iterable[dict[str, int]]) -> dict[str, int]:
+    parts = list(parts)
+    return {name: sum(part[name] for part in parts) for name in ("samples", "turns", "loss_turns")}
 
-    lines = [f"{'':32}{'samples':>9}{'turns':>11}{'with loss':>11}", line(0, summary["condition"], summary["total"])]
-    for stream, datasets in summary["streams"].items():
-        lines.append(line(1, stream, sum((Counter(part) for part in datasets.values()), Counter())))
-        lines += [line(2, dataset, counts) for dataset, counts in datasets.items()]
-    lines.append(f"trajectories of the corpus that are not drawn: {summary['trajectories_without_loss']:,}")
-    lines.append(f"settings: {json.dumps(mixture.__dict__, sort_keys=True, ensure_ascii=False)}")
-    lines.append(f"fingerprint of the ids in order: {summary['fingerprint']}")
-    return "\n".join(lines) + "\n"
+
+def _line(indent: int, name: str, counts: dict[str, int]) -> str:
+    return f"{'  ' * indent + name:32}{counts['samples']:>9,}{counts['turns']:>11,}{counts['loss_turns']:>11,}"
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "none"

@@ -1,25 +1,31 @@
 """Draw the training set of a condition from the decomposed corpus (paper §4.2, App. A) and print it as a tree.
 
 A condition is JSON with the keys of config/conditions.yaml, for example
-{"form": "chat", "weights": {"reasoning": 1, "retrieval": 0.25, "understanding": 0.75}, "react_share": 0.1}.
+{"form": "chat", "weights": {"reasoning": 1, "retrieval": 0.25, "understanding": 0.75}, "react_share": 0.1},
+or the name of a preset: `paper` (the text's 1 : 0.25 : 0.75) or `release` (the released files' 1 : 0.5 : 0.7 with 30 %
+thought-and-call). Both add 10 % ReAct, negative samples and one general conversation for each agent sample.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from agentflan.errors import ConfigError
 from agentflan.files import write_json, write_jsonl, write_text
+from agentflan.mixed import Corpus, Item, Summary, choose, load, read_corpus
+from agentflan.mixture import PRESETS, Mixture
+from agentflan.records import to_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of the command."""
-    parser.add_argument("--condition", required=True, help="the condition's settings, JSON")
+    parser.add_argument("--condition", required=True, help="the condition's settings, JSON, or a preset's name")
     parser.add_argument("--decomposed", type=Path, required=True, help="folder of the decomposed corpus")
-    parser.add_argument("--tokenizer", type=Path, help="measures lengths, where general data is mixed by token")
-    parser.add_argument("--template", default="llama2", help="chat template of the lengths")
+    parser.add_argument("--tokenizer", type=Path, help="counts tokens, where general data is mixed by token")
+    parser.add_argument("--template", default="llama2", help="chat template in which tokens are counted")
     parser.add_argument("--out", type=Path, required=True, help="the training set, JSON lines")
     parser.add_argument("--tree", type=Path, required=True, help="the mixture as a printed tree")
     parser.add_argument("--counts", type=Path, required=True, help="the same as JSON")
@@ -27,37 +33,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> str:
     """Draw, write, count."""
-    from agentflan import mixed
-    from agentflan.records import to_json
+    mixture = Mixture.from_json(_settings(arguments.condition))
+    corpus = read_corpus(arguments.decomposed)
+    choice = choose(mixture, corpus, _measure(arguments, corpus) if arguments.tokenizer else None)
+    summary = Summary(arguments.out.stem, mixture, choice)
+    count = write_jsonl(arguments.out, map(to_json, summary.watch(load(choice.items, corpus))))
+    write_text(arguments.tree, summary.tree())
+    write_json(arguments.counts, summary.to_json())
+    return f"{summary.tree()}{arguments.out}: {count} conversations"
 
+
+def _settings(text: str) -> dict[str, object]:
+    if text in PRESETS:
+        return PRESETS[text]
     try:
-        mixture = mixed.Mixture.from_json(json.loads(arguments.condition))
+        settings = json.loads(text)
     except json.JSONDecodeError as error:
-        raise ConfigError([f"--condition: not JSON ({error})"]) from None
-    corpus = mixed.read_keys(arguments.decomposed)
-    lengths = _lengths(arguments) if mixture.general.get("by") == "token" else None
-    conversations = list(mixed.load(mixed.choose(mixture, corpus, lengths), arguments.decomposed))
-    count = write_jsonl(arguments.out, (to_json(conversation) for conversation in conversations))
-    printed, summary = mixed.tree(arguments.out.stem, mixture, corpus, conversations)
-    write_text(arguments.tree, printed)
-    write_json(arguments.counts, summary)
-    return f"{printed}{arguments.out}: {count} conversations"
+        known = ", ".join(PRESETS)
+        raise ConfigError([f"--condition: neither JSON ({error}) nor a preset; presets: {known}"]) from None
+    if not isinstance(settings, dict):
+        raise ConfigError([f"--condition: found a JSON {type(settings).__name__}; expected an object"])
+    return settings
 
 
-def _lengths(arguments: argparse.Namespace) -> dict[tuple[str, str], int]:
+def _measure(arguments: argparse.Namespace, corpus: Corpus) -> Callable[[list[Item]], list[int]]:
     from transformers import AutoTokenizer
 
-    from agentflan.files import read_jsonl
-    from agentflan.records import from_json
     from agentflan.templates import encode_many
 
-    if arguments.tokenizer is None:
-        raise ConfigError(["--tokenizer: not given; general.by: token needs one"])
     tokenizer = AutoTokenizer.from_pretrained(arguments.tokenizer)
-    lengths = {}
-    for name in ("reasoning", "instruction", "negative", "general"):
-        path = arguments.decomposed / f"{name}.jsonl"
-        rows = [from_json(row, path, number) for number, row in enumerate(read_jsonl(path), 1)]
-        for row, encoded in zip(rows, encode_many(rows, tokenizer, arguments.template), strict=True):
-            lengths[row.dataset, row.id] = len(encoded.input_ids)
-    return lengths
+
+    def measure(items: list[Item]) -> list[int]:
+        return [len(each.input_ids) for each in encode_many(load(items, corpus), tokenizer, arguments.template)]
+
+    return measure
