@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import tee
 from typing import Any
 
 from agentflan.records import CAPABILITIES, Trajectory
-from agentflan.templates import encode_many
+from agentflan.templates import NO_CAPABILITY, encode_many
 
 
 def count_tokens(conversations: Iterable[Trajectory], tokenizer: Any, template: str) -> dict[str, Any]:
@@ -20,23 +21,18 @@ def count_tokens(conversations: Iterable[Trajectory], tokenizer: Any, template: 
     """
     every: Counter[str] = Counter()
     bearing: Counter[str] = Counter()
+    kinds: Counter[tuple[int, bool]] = Counter()
+    conversations, copies = tee(conversations)
+    for conversation, encoded in zip(conversations, encode_many(copies, tokenizer, template), strict=True):
+        every[conversation.stream] += len(encoded.input_ids)
+        bearing[conversation.stream] += sum(encoded.loss)
+        kinds.update(zip(encoded.capability, encoded.is_format, strict=True))
+    trained = {kind: count for kind, count in kinds.items() if kind[0] != NO_CAPABILITY}
     capabilities: Counter[str] = Counter()
     formats: Counter[str] = Counter()
-    streams = []
-
-    def remember(source: Iterable[Trajectory]) -> Iterable[Trajectory]:
-        for conversation in source:
-            streams.append(conversation.stream)
-            yield conversation
-
-    for number, encoded in enumerate(encode_many(remember(conversations), tokenizer, template)):
-        stream = streams[number]
-        every[stream] += len(encoded.input_ids)
-        for loss, capability, is_format in zip(encoded.loss, encoded.capability, encoded.is_format, strict=True):
-            if loss:
-                bearing[stream] += 1
-                capabilities[CAPABILITIES[capability]] += 1
-                formats["format" if is_format else "content"] += 1
+    for (capability, is_format), count in trained.items():
+        capabilities[CAPABILITIES[capability]] += count
+        formats["format" if is_format else "content"] += count
     return {
         "all": every.total(),
         "loss": bearing.total(),

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from agentflan import templates
-from agentflan.files import read_jsonl, write_json
-from agentflan.records import from_json
+from agentflan.files import write_json
+from agentflan.records import read_trajectories
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,12 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> str:
     """Count."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    from transformers import PreTrainedTokenizerFast
+    from transformers import AutoTokenizer
 
     from agentflan.tokens import count_tokens
 
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(arguments.tokenizer)
-    rows = (from_json(row, arguments.data, number) for number, row in enumerate(read_jsonl(arguments.data), 1))
-    counts = count_tokens(rows, tokenizer, arguments.template)
+    tokenizer = AutoTokenizer.from_pretrained(arguments.tokenizer)
+    counts = count_tokens(read_trajectories(arguments.data), tokenizer, arguments.template)
     write_json(arguments.out, counts)
     return f"{arguments.out}: {counts['all']} tokens, {counts['loss']} bear loss"
