@@ -14,14 +14,14 @@ def test_a_tool_is_a_line_and_so_is_each_argument() -> None:
     }
 
     assert list_tools([tool, {"name": "ping"}]).splitlines() == [
-        "rain: Rain in a city.",
-        "- city (string): its name",
-        "- days (integer, optional)",
-        "- unit (optional)",
-        "ping",
+        "- rain: Rain in a city.",
+        "  city (string): its name",
+        "  days (integer, optional)",
+        "  unit (optional)",
+        "- ping",
     ]
 
 
 def test_without_tools_the_system_turn_is_plain() -> None:
     assert system_text([]) == "You are a helpful assistant."
-    assert system_text([{"name": "ping"}]) == "You are a helpful assistant. You can use the following tools:\nping"
+    assert system_text([{"name": "ping"}]) == "You are a helpful assistant. You can use the following tools:\n- ping"
