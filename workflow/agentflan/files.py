@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ import orjson
 from agentflan.errors import FileError, RecordError
 
 _CHUNK = 1 << 20
+_CUT_OFF = (EOFError, UnicodeDecodeError, gzip.BadGzipFile, zlib.error)  # what damaged bytes raise
 
 
 @contextmanager
@@ -63,7 +65,7 @@ def read_json(path: Path | str) -> Any:
             return json.load(handle)
     except FileNotFoundError:
         raise FileError(path, "no such file", "a JSON file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, EOFError) as error:
+    except (json.JSONDecodeError, *_CUT_OFF) as error:
         raise FileError(path, f"broken JSON ({error})", "a whole JSON document", "Is the file cut off?") from None
 
 
@@ -89,7 +91,7 @@ def read_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:
     """Yield the objects of a JSON-lines file (``.gz`` too), one at a time.
 
     Raises:
-        FileError: no such file.
+        FileError: no such file, or its bytes are damaged or cut off.
         RecordError: a line is not a JSON object; the line is named.
     """
     path = Path(path)
@@ -98,7 +100,7 @@ def read_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:
     except FileNotFoundError:
         raise FileError(path, "no such file", "a JSON-lines file") from None
     with handle:
-        for number, line in enumerate(handle, 1):
+        for number, line in enumerate(_lines(handle, path), 1):
             try:
                 row = json.loads(line)
             except json.JSONDecodeError as error:
@@ -117,6 +119,13 @@ def sha256_of(path: Path | str) -> str:
         while chunk := handle.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _lines(handle: IO[str], path: Path) -> Iterator[str]:
+    try:
+        yield from handle
+    except _CUT_OFF as error:
+        raise FileError(path, f"damaged bytes ({error})", "a whole JSON-lines file", "Is the file cut off?") from None
 
 
 def _open_text(path: Path) -> IO[str]:
