@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -84,8 +83,11 @@ def test_real_agentinstruct_rows(shared_data: Path, tmp_path: Path, task: str) -
         trained = [turn for turn in row.turns if turn.loss]
         assert trained and row.turns[0].role == "user"
         for turn in trained if row.id not in rejected else ():
-            _, pieces = module.parse_reply(turn.content)
+            step, pieces = module.parse_reply(turn.content)
             assert "".join(text for text, _, _ in pieces) == turn.content
+            content = "".join(text for text, _, is_format in pieces if not is_format)
+            parts = [step.thought, step.action, *step.arguments.values()]
+            assert sorted(content) == sorted("".join(parts)), "the step is all of the content"
 
 
 def test_demonstrations_are_gone(shared_data: Path, tmp_path: Path) -> None:
@@ -114,13 +116,20 @@ def test_real_toolbench_records_in_both_readings(shared_data: Path, tmp_path: Pa
     kept = {reading: sum(module.reject(row, reading=reading) is None for row in rows) for reading in module.READINGS}
     assert len(rows) == 21 and kept == {"strict": 5, "wide": 3}
     assert all(row.tools[-1]["name"] == "Finish" for row in rows)
+    for turn in (turn for row in rows for turn in row.turns if turn.loss):
+        _, pieces = module.parse_reply(turn.content)
+        assert "".join(text for text, _, _ in pieces) == turn.content
 
 
-def test_answer_trees_become_prefix_records(shared_data: Path) -> None:
-    rows = list(datasets.load("toolbench").read(shared_data / "toolbench" / "answer"))
-    assert len(rows) == 22
-    assert Counter(row.id.split(":")[0].split()[0] for row in rows) == {"Step": 22}
-    assert all(row.turns[-1].role == "assistant" and row.tools for row in rows)
+def test_answer_trees_become_the_records_of_the_training_file(shared_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "records.json").symlink_to(shared_data / "toolbench" / "toolllama_format_from_examples.json")
+    module = datasets.load("toolbench")
+    trees, records = (
+        {row.id: row for row in module.read(folder)} for folder in (shared_data / "toolbench" / "answer", tmp_path)
+    )
+    assert len(trees) == 21 and trees.keys() == records.keys()
+    for name, row in trees.items():
+        assert row.turns[1:] == records[name].turns[1:] and row.tools == records[name].tools
 
 
 def test_real_fireact_rows(shared_data: Path) -> None:
@@ -128,3 +137,7 @@ def test_real_fireact_rows(shared_data: Path) -> None:
     rows = list(module.read(shared_data / "fireact"))
     assert len(rows) == 1234
     assert not any(module.reject(row) for row in rows)
+    for turn in (turn for row in rows for turn in row.turns if turn.loss):
+        step, pieces = module.parse_reply(turn.content)
+        assert "".join(text for text, _, _ in pieces) == turn.content
+        assert not any("\n" in value for value in step.arguments.values())

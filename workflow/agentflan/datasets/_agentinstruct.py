@@ -77,11 +77,11 @@ def _turns(turns: list[RawTurn], start_of: StartOf, join: bool) -> Iterator[Turn
     if start and join:
         first = f"{turns[0].text}\n\n{body[0].text}"
         body = [body[0]._replace(text=first), *body[1:]]
-    elif start:
-        yield Turn("user", turns[0].text)
-        yield Turn("assistant", turns[1].text)
+    else:
+        for turn in turns[: min(start, 2)]:  # the instruction and its acknowledgement
+            yield Turn(turn.role, turn.text)
     for turn in body:
-        yield Turn(turn.role, turn.text, turn.role == "assistant")
+        yield Turn(turn.role, turn.text, turn.role == "assistant" and turn.loss is not False)
 
 
 def _start(turns: list[RawTurn], start_of: StartOf) -> int:
@@ -92,19 +92,24 @@ def _start(turns: list[RawTurn], start_of: StartOf) -> int:
 
 
 def _raw_turns(row: dict[str, Any], path: Path, record: str) -> list[RawTurn]:
-    name = "conversations" if "conversations" in row else "messages"
+    name = "messages" if "messages" in row else "conversations"
     turns = row.get(name)
-    if not isinstance(turns, list) or not turns:
+    if not isinstance(turns, list):
         raise RecordError(path, record, name, type(turns).__name__, "a list of turns")
-    who, text = ("from", "value") if isinstance(turns[0], dict) and "from" in turns[0] else ("role", "content")
+    copied = any(isinstance(turn, dict) and "role" in turn for turn in turns)
+    who, text = ("role", "content") if copied else ("from", "value")
     raw = [_raw_turn(turn, path, record, f"{name}[{index}]", who, text) for index, turn in enumerate(turns)]
-    return raw[1:] if raw[0].role == "system" else raw  # a constant that one copy of the corpus put in
+    if raw and raw[0].role == "system":  # a constant that one copy of the corpus put in
+        raw = raw[1:]
+    if not raw:
+        raise RecordError(path, record, name, "no turns", "a list of turns")
+    return raw
 
 
 def _raw_turn(turn: Any, path: Path, record: str, place: str, who: str, text: str) -> RawTurn:
     if not isinstance(turn, dict):
         raise RecordError(path, record, place, type(turn).__name__, f"an object with {who} and {text}")
-    if turn.get(who) not in _ROLES:
+    if not isinstance(turn.get(who), str) or turn[who] not in _ROLES:
         raise RecordError(path, record, f"{place}.{who}", repr(turn.get(who)), f"one of {', '.join(_ROLES)}")
     if not isinstance(turn.get(text), str):
         raise RecordError(path, record, f"{place}.{text}", type(turn.get(text)).__name__, "a string")
@@ -133,7 +138,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
         try:
             yield from parquet.read_table(path).to_pylist()
-        except ArrowInvalid as error:
+        except (ArrowInvalid, OSError) as error:
             raise FileError(path, f"broken Parquet ({error})", "a whole Parquet file") from None
     elif ".jsonl" in path.name:
         yield from read_jsonl(path)

@@ -35,6 +35,13 @@ def cut_spans(text: str, spans: list[tuple[int, int, str]]) -> Pieces:
     return [piece for piece in pieces if piece[0]]
 
 
+def trim(text: str, start: int, end: int) -> tuple[int, int]:
+    """The stretch without the white space around it."""
+    inner = text[start:end]
+    start += len(inner) - len(inner.lstrip())
+    return start, start + len(inner.strip())
+
+
 def json_value_spans(text: str, start: int, end: int, capability: str) -> list[tuple[int, int, str]]:
     """The spans of the values in a stretch of JSON; keys, quotes and punctuation are left out.
 

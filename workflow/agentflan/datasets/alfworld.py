@@ -8,33 +8,35 @@ from pathlib import Path
 
 from agentflan.datasets import _agentinstruct
 from agentflan.datasets._pieces import Pieces, cut_spans
-from agentflan.datasets._replies import first_misfit
+from agentflan.datasets._replies import fill, first_misfit, read_back
 from agentflan.records import REASONING, RETRIEVAL, UNDERSTANDING, Step, Trajectory
 
 KIND = "agent"
 SOURCE = _agentinstruct.source("alfworld", "302ad687bb3817a4", 336)
 
-_REPLY = re.compile(r"\s*(?:THOUGHT:\s*(?P<thought>.*?)\s*)?ACTION:\s*(?P<command>.*?)\s*", re.DOTALL)
-# The household's commands: the verb, the words between its arguments, and the names of the arguments.
-_COMMANDS = [
-    (name, re.compile(pattern))
-    for name, pattern in (
-        ("go to", r"(?P<verb>go to) (?P<place>.+)"),
-        ("take", r"(?P<verb>take) (?P<object>.+) from (?P<place>.+)"),
-        ("put", r"(?P<verb>put) (?P<object>.+) in/on (?P<place>.+)"),
-        ("clean", r"(?P<verb>clean) (?P<object>.+) with (?P<tool>.+)"),
-        ("heat", r"(?P<verb>heat) (?P<object>.+) with (?P<tool>.+)"),
-        ("cool", r"(?P<verb>cool) (?P<object>.+) with (?P<tool>.+)"),
-        ("open", r"(?P<verb>open) (?P<object>.+)"),
-        ("close", r"(?P<verb>close) (?P<object>.+)"),
-        ("toggle", r"(?P<verb>toggle) (?P<object>.+)"),
-        ("use", r"(?P<verb>use) (?P<object>.+)"),
-        ("examine", r"(?P<verb>examine) (?P<object>.+)"),
-        ("look", r"(?P<verb>look)"),
-        ("inventory", r"(?P<verb>inventory)"),
-    )
+_REPLY = re.compile(r"\s*(?:THOUGHT:\s*(?P<thought>.*?)\s*)?ACTION:\s*(?P<command>\S.*?)\s*", re.DOTALL)
+# The household's commands: the verb, then its arguments with the words between them.
+_COMMANDS = (
+    "go to {place}",
+    "take {object} from {place}",
+    "put {object} in/on {place}",
+    "clean {object} with {tool}",
+    "heat {object} with {tool}",
+    "cool {object} with {tool}",
+    "open {object}",
+    "close {object}",
+    "toggle {object}",
+    "use {object}",
+    "examine {object}",
+    "look",
+    "inventory",
+)
+_CALLS = {command.partition(" {")[0]: command for command in _COMMANDS}
+_PATTERNS = [
+    re.compile(f"(?P<verb>{verb})" + re.sub(r"\{(\w+)\}", r"(?P<\1>.+)", command.removeprefix(verb)))
+    for verb, command in _CALLS.items()
 ]
-_OTHER = re.compile(r"(?P<verb>\S*)(?: (?P<words>.*))?", re.DOTALL)  # a verb that the household does not know
+_OTHER = re.compile(r"(?P<verb>\S+)(?:\s(?P<words>.*))?", re.DOTALL)  # a verb that the household does not know
 
 
 def read(folder: Path) -> Iterator[Trajectory]:
@@ -56,8 +58,8 @@ def parse_reply(reply: str) -> tuple[Step, Pieces]:
     match = _REPLY.fullmatch(reply)
     if match is None:
         raise ValueError("a reply without ACTION")
-    command = next((found for _, each in _COMMANDS if (found := each.fullmatch(match["command"]))), None)
-    command = command or _OTHER.fullmatch(match["command"])
+    matches = (pattern.fullmatch(match["command"]) for pattern in (*_PATTERNS, _OTHER))
+    command = next(filter(None, matches))
     arguments = {key: text for key, text in command.groupdict().items() if key != "verb" and text is not None}
     offset = match.start("command")
     spans = [(offset + command.start("verb"), offset + command.end("verb"), RETRIEVAL)]
@@ -65,3 +67,15 @@ def parse_reply(reply: str) -> tuple[Step, Pieces]:
     if match["thought"]:
         spans.append((*match.span("thought"), REASONING))
     return Step(match["thought"] or "", command["verb"], arguments), cut_spans(reply, spans)
+
+
+def render_reply(step: Step) -> Pieces:
+    """The reply of a step in the usual layout; `parse_reply` reads the step back.
+
+    Raises:
+        ValueError: the format cannot hold the step.
+    """
+    thought = f"THOUGHT: {step.thought}\n" if step.thought else ""
+    words = map(str, step.arguments.values())
+    call = fill(_CALLS, step) if step.action in _CALLS else " ".join([step.action, *words])
+    return read_back(f"{thought}ACTION: {call}", step, parse_reply)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agentflan.datasets import _agentinstruct
 from agentflan.datasets._pieces import Pieces, cut_groups
-from agentflan.datasets._replies import first_misfit
+from agentflan.datasets._replies import fill, first_misfit, read_back
 from agentflan.records import REASONING, RETRIEVAL, UNDERSTANDING, Step, Trajectory
 
 KIND = "agent"
@@ -19,6 +19,7 @@ _REPLY = re.compile(
     r"|(?P<answer>Answer)\s*Final Answer:\s*(?P<value>.*?))\s*",
     re.DOTALL | re.IGNORECASE,
 )
+_CALLS = {"Operation": "Operation\n```sql\n{sql}\n```", "Answer": "Answer\nFinal Answer: {answer}"}
 
 
 def read(folder: Path) -> Iterator[Trajectory]:
@@ -50,3 +51,13 @@ def parse_reply(reply: str) -> tuple[Step, Pieces]:
         **dict.fromkeys(("sql", "value"), UNDERSTANDING),
     }
     return step, cut_groups(reply, match, capabilities)
+
+
+def render_reply(step: Step) -> Pieces:
+    """The reply of a step in the usual layout; `parse_reply` reads the step back.
+
+    Raises:
+        ValueError: the format cannot hold the step.
+    """
+    thought = f"{step.thought}\n" if step.thought else ""
+    return read_back(f"{thought}Action: {fill(_CALLS, step)}", step, parse_reply)

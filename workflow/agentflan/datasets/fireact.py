@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from agentflan.datasets._pieces import Pieces, cut_groups
-from agentflan.datasets._replies import first_misfit
+from agentflan.datasets._replies import first_misfit, read_back
 from agentflan.datasets._source import Source, SourceFile
 from agentflan.errors import FileError, RecordError
 from agentflan.files import read_json
@@ -27,7 +28,10 @@ FORM = (
     "Reply in two lines:\nThought: what to do next\nAction: one action"
 )
 _OBSERVATION = re.compile(r"\nObservation:[ \t]*")
-_REPLY = re.compile(r"\s*(?:Thought:\s*(?P<thought>.*?)\s*)?Action:\s*(?P<action>\w+)\[(?P<value>.*)\]\s*", re.DOTALL)
+# An action is one line, for a thought may already name the action that follows it.
+_REPLY = re.compile(
+    r"\s*(?:Thought:\s*(?P<thought>.*?)\s*)?Action:\s*(?P<action>\w+)\[(?P<value>[^\n]*)\]\s*", re.DOTALL
+)
 _ARGUMENT = {"search": "query", "lookup": "word", "finish": "answer"}
 
 
@@ -37,10 +41,11 @@ def read(folder: Path) -> Iterator[Trajectory]:
     if not paths:
         raise FileError(folder, "no *hotpotqa*.json", "FireAct's alpaca rows")
     for path in paths:
-        for number, row in enumerate(read_json(path), 1):
-            for field in ("instruction", "output"):
-                if not isinstance(row.get(field), str):
-                    raise RecordError(path, number, field, type(row.get(field)).__name__, "a string")
+        rows = read_json(path)
+        if not isinstance(rows, list):
+            raise FileError(path, f"a JSON {type(rows).__name__}", "a list of rows")
+        for number, row in enumerate(rows, 1):
+            _check(row, path, number)
             yield Trajectory(f"{path.name.split('.')[0]}_{number}", "fireact", tuple(_turns(row)))
 
 
@@ -61,6 +66,25 @@ def parse_reply(reply: str) -> tuple[Step, Pieces]:
     argument = _ARGUMENT.get(match["action"], "text")
     step = Step(match["thought"] or "", match["action"], {argument: match["value"]})
     return step, cut_groups(reply, match, {"thought": REASONING, "action": RETRIEVAL, "value": UNDERSTANDING})
+
+
+def render_reply(step: Step) -> Pieces:
+    """The reply of a step in the usual layout; `parse_reply` reads the step back.
+
+    Raises:
+        ValueError: the format cannot hold the step.
+    """
+    thought = f"Thought: {step.thought}\n" if step.thought else ""
+    value = "".join(map(str, step.arguments.values()))
+    return read_back(f"{thought}Action: {step.action}[{value}]", step, parse_reply)
+
+
+def _check(row: Any, path: Path, number: int) -> None:
+    if not isinstance(row, dict):
+        raise RecordError(path, number, "", type(row).__name__, "an object")
+    for field in ("instruction", "output"):
+        if not isinstance(row.get(field), str):
+            raise RecordError(path, number, field, type(row.get(field)).__name__, "a string")
 
 
 def _turns(row: dict[str, str]) -> Iterator[Turn]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from agentflan.datasets import _agentinstruct
 from agentflan.datasets._pieces import Pieces, cut_groups
-from agentflan.datasets._replies import first_misfit
+from agentflan.datasets._replies import first_misfit, read_back
 from agentflan.errors import ConfigError
 from agentflan.records import REASONING, RETRIEVAL, UNDERSTANDING, Step, Trajectory
 
@@ -65,3 +65,17 @@ def parse_reply(reply: str) -> tuple[Step, Pieces]:
         **dict.fromkeys(("element", "value"), UNDERSTANDING),
     }
     return step, cut_groups(reply, match, capabilities)
+
+
+def render_reply(step: Step) -> Pieces:
+    """The reply of a step in the usual layout; `parse_reply` reads the step back.
+
+    Raises:
+        ValueError: the format cannot hold the step.
+    """
+    thought = f"Thought: {step.thought}\n" if step.thought else ""
+    answer = f"{thought}Answer: {step.arguments.get('element')}."
+    if step.action == NONE_OF_THE_ABOVE:
+        return read_back(f"{answer} {step.action}", step, parse_reply)
+    value = f"\nValue: {step.arguments['value']}" if "value" in step.arguments else ""
+    return read_back(f"{answer}\nAction: {step.action}{value}", step, parse_reply)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agentflan.datasets import _agentinstruct
 from agentflan.datasets._pieces import Pieces, cut_groups
-from agentflan.datasets._replies import first_misfit
+from agentflan.datasets._replies import fill, first_misfit, read_back
 from agentflan.records import REASONING, RETRIEVAL, UNDERSTANDING, Step, Trajectory
 
 KIND = "agent"
@@ -21,6 +21,7 @@ _REPLY = re.compile(
     r"|(?P<answer>answer)\((?P<value>.*)\)|(?P<finish>finish))\s*",
     re.DOTALL,
 )
+_CALLS = {"bash": "bash\n\n```bash\n{command}\n```", "answer": "answer({answer})", "finish": "finish"}
 
 
 def read(folder: Path) -> Iterator[Trajectory]:
@@ -57,3 +58,13 @@ def parse_reply(reply: str) -> tuple[Step, Pieces]:
         **dict.fromkeys(("command", "value"), UNDERSTANDING),
     }
     return Step(match["thought"] or "", action, arguments), cut_groups(reply, match, capabilities)
+
+
+def render_reply(step: Step) -> Pieces:
+    """The reply of a step in the usual layout; `parse_reply` reads the step back.
+
+    Raises:
+        ValueError: the format cannot hold the step.
+    """
+    thought = f"Think: {step.thought}\n\n" if step.thought else ""
+    return read_back(f"{thought}Act: {fill(_CALLS, step)}", step, parse_reply)

@@ -17,11 +17,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from agentflan.datasets._pieces import Pieces, cut_spans, json_value_spans
-from agentflan.datasets._replies import first_misfit
+from agentflan.datasets._answer_trees import read_tree
+from agentflan.datasets._pieces import Pieces, cut_spans, json_value_spans, trim
+from agentflan.datasets._replies import first_misfit, read_back
 from agentflan.datasets._source import Source, SourceFile
 from agentflan.errors import ConfigError, FileError, RecordError
-from agentflan.files import read_json
 from agentflan.records import REASONING, RETRIEVAL, UNDERSTANDING, Step, Trajectory, Turn
 from agentflan.tools import REACT_FORM
 
@@ -46,10 +46,9 @@ REPEATS_IDS = True  # an id is step and query, and some queries were solved more
 _SECOND_TRY = "This is not the first time you try this task"
 _LIST_MARKER = "Specifically, you have access to the following APIs: "
 _ROLES = {"system": "system", "user": "user", "assistant": "assistant", "function": "user"}
-_REPLY = re.compile(
-    r"\s*Thought:[ \t]*(?P<thought>.*?)\s*\nAction:[ \t]*(?P<action>.*?)\s*\nAction Input:\s*(?P<input>.*?)\s*",
-    re.DOTALL,
-)
+_THOUGHT = re.compile(r"\s*Thought:")
+_CALL = re.compile(r"\nAction:[ \t]*(?P<action>\S[^\n]*?)\s*\nAction Input:")
+_GIVES_ANSWER = re.compile(r'\nAction:[ \t]*Finish\s*\nAction Input:.*"return_type"\s*:\s*"give_answer"', re.DOTALL)
 
 
 def read(folder: Path) -> Iterator[Trajectory]:
@@ -80,25 +79,55 @@ def parse_reply(reply: str) -> tuple[Step, Pieces]:
     Raises:
         ValueError: a part is missing, or the arguments are not a JSON object.
     """
-    match = _REPLY.fullmatch(reply)
-    if match is None:
+    opening, call = _THOUGHT.match(reply), _CALL.search(reply)
+    if opening is None or call is None or call.start() < opening.end():
         raise ValueError("a reply without Thought, Action and Action Input")
+    thought, text = trim(reply, opening.end(), call.start()), trim(reply, call.end(), len(reply))
+    arguments = _read_arguments(reply[slice(*text)])
+    spans = [(*thought, REASONING), (*call.span("action"), RETRIEVAL), *json_value_spans(reply, *text, UNDERSTANDING)]
+    return Step(reply[slice(*thought)], call["action"], arguments), cut_spans(reply, spans)
+
+
+def render_reply(step: Step) -> Pieces:
+    """The reply of a step in the usual layout; `parse_reply` reads the step back.
+
+    Raises:
+        ValueError: the format cannot hold the step.
+    """
+    text = json.dumps(step.arguments, ensure_ascii=False)
+    return read_back(f"\nThought: {step.thought}\nAction: {step.action}\nAction Input: {text}", step, parse_reply)
+
+
+def _read_arguments(text: str) -> dict[str, Any]:
     try:
-        arguments = json.loads(match["input"] or "{}")
-    except json.JSONDecodeError:
+        arguments = _JSON.decode(text or "{}")
+        if "\\u" in text:
+            json.dumps(arguments, ensure_ascii=False).encode()  # fails on half of a surrogate pair
+    except (ValueError, RecursionError):
         raise ValueError("arguments that are not JSON") from None
     if not isinstance(arguments, dict):
         raise ValueError("arguments that are no JSON object")
-    spans = [(*match.span("thought"), REASONING), (*match.span("action"), RETRIEVAL)]
-    spans += json_value_spans(reply, *match.span("input"), UNDERSTANDING)
-    return Step(match["thought"], match["action"], arguments), cut_spans(
-        reply, [span for span in spans if span[0] < span[1]]
-    )
+    return arguments
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    arguments = dict(pairs)
+    if len(arguments) < len(pairs):
+        raise ValueError("a key stands twice")
+    return arguments
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+# As upstream's environment reads a call, line breaks may stand in a string as they are.
+_JSON = json.JSONDecoder(strict=False, parse_constant=_refuse, object_pairs_hook=_distinct)
 
 
 def _gives_answer(trajectory: Trajectory) -> bool:
     last = trajectory.turns[-1]
-    return last.role == "assistant" and "Action: Finish" in last.content and '"give_answer"' in last.content
+    return last.role == "assistant" and _GIVES_ANSWER.search(f"\n{last.content}") is not None
 
 
 def _is_second_try(trajectory: Trajectory, reading: str) -> bool:
@@ -109,48 +138,56 @@ def _is_second_try(trajectory: Trajectory, reading: str) -> bool:
 def _trajectory(record: Any, path: Path, number: int) -> Trajectory:
     if not isinstance(record, dict):
         raise RecordError(path, number, "", type(record).__name__, "an object")
-    identity = record.get("id") or f"record {number}"  # excerpts of the file have lost it
-    if not isinstance(identity, str):
-        raise RecordError(path, number, "id", type(identity).__name__, 'a string such as "Step 4: …"')
+    if "id" not in record or not isinstance(record["id"], str | None):
+        found = type(record["id"]).__name__ if "id" in record else "nothing"
+        raise RecordError(path, number, "id", found, 'a string such as "Step 4: …", or null in an excerpt')
+    identity = record["id"] or f"record {number}"
     where = f"{number} ({identity[:40]})"
     turns = record.get("conversations")
     if not isinstance(turns, list) or not turns:
         raise RecordError(path, where, "conversations", type(turns).__name__, "a list of turns")
     made = tuple(_turn(turn, path, where, index) for index, turn in enumerate(turns))
-    tools = tuple(record["functions"]) if "functions" in record else _tools(made[0], path, where)
-    return Trajectory(identity, "toolbench", made, tools=tools)
+    return Trajectory(identity, "toolbench", made, tools=_tools(record, made[0], path, where))
 
 
 def _turn(turn: Any, path: Path, where: str, index: int) -> Turn:
     place = f"conversations[{index}]"
-    if not isinstance(turn, dict) or turn.get("from") not in _ROLES:
-        raise RecordError(path, where, f"{place}.from", repr(turn)[:60], f"one of {', '.join(_ROLES)}")
+    if not isinstance(turn, dict):
+        raise RecordError(path, where, place, type(turn).__name__, "an object with from and value")
+    if not isinstance(turn.get("from"), str) or turn["from"] not in _ROLES:
+        raise RecordError(path, where, f"{place}.from", repr(turn.get("from")), f"one of {', '.join(_ROLES)}")
     if not isinstance(turn.get("value"), str):
         raise RecordError(path, where, f"{place}.value", type(turn.get("value")).__name__, "a string")
     role = _ROLES[turn["from"]]
-    return Turn(role, _without_scaffold(turn["value"]), role == "assistant")
+    text = turn["value"].strip()  # the line breaks around a turn say nothing
+    if turn["from"] == "user":
+        text = text.removesuffix("Begin!").rstrip()  # nor does this after a query
+    return Turn(role, text, role == "assistant")
 
 
-def _tools(first: Turn, path: Path, where: str) -> tuple[dict[str, Any], ...]:
+def _tools(record: dict[str, Any], first: Turn, path: Path, where: str) -> tuple[dict[str, Any], ...]:
+    """The tools as data: beside the messages of an answer tree, else in the system turn."""
+    field = "functions" if "functions" in record else "conversations[0].value"
     _, marker, listing = first.content.rpartition(_LIST_MARKER)
-    if not marker or first.role != "system":
-        return ()
     try:
-        return _read_tools(listing.strip())
-    except (ValueError, SyntaxError) as error:
-        raise RecordError(
-            path, where, "conversations[0].value", f"a broken list of tools ({error})", "a Python list"
-        ) from None
+        if field == "functions":
+            return _checked(record["functions"])
+        return _read_tools(listing.strip()) if marker and first.role == "system" else ()
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+        raise RecordError(path, where, field, f"a broken list of tools ({error})", "a Python list of tools") from None
 
 
 @lru_cache(maxsize=256)  # the prefixes of one solution stand together and share their tools
 def _read_tools(listing: str) -> tuple[dict[str, Any], ...]:
-    return tuple(ast.literal_eval(listing))
+    return _checked(ast.literal_eval(listing))
 
 
-def _without_scaffold(text: str) -> str:
-    """A turn without the line breaks around it and without the ``Begin!`` after a query, which say nothing."""
-    return text.strip().removesuffix("Begin!").strip()
+def _checked(tools: Any) -> tuple[dict[str, Any], ...]:
+    if not isinstance(tools, list):
+        raise ValueError(f"a {type(tools).__name__}")
+    if not all(isinstance(tool, dict) and isinstance(tool.get("name"), str) for tool in tools):
+        raise ValueError("a tool without a name")
+    return tuple(tools)
 
 
 def _records(path: Path) -> Iterator[Any]:
@@ -160,33 +197,16 @@ def _records(path: Path) -> Iterator[Any]:
         first = handle.read(256).lstrip()[:1]
         handle.seek(0)
         if first != b"[":
-            yield from _tree_records(path)
+            yield from read_tree(path)
             return
         try:
             yield from ijson.items(handle, "item", use_float=True)
-        except ijson.IncompleteJSONError as error:
-            raise FileError(path, f"truncated JSON ({error})", "a whole list of records", "Fetch it again") from None
         except ijson.JSONError as error:
-            raise FileError(path, f"broken JSON ({error})", "a list of records") from None
+            raise FileError(path, _reason(error), "a whole list of records", "Is the file cut off?") from None
 
 
-def _tree_records(path: Path) -> Iterator[dict[str, Any]]:
-    """The prefixes of a tree's winning chain; a tree without one gives none."""
-    whole = read_json(path)
-    answer = whole.get("answer_generation") if isinstance(whole, dict) else None
-    if not isinstance(answer, dict):
-        raise RecordError(path, 1, "answer_generation", type(answer).__name__, "an object")
-    for prefix in answer.get("train_messages") or ():
-        turns = [{"from": message["role"], "value": _message_text(message)} for message in prefix]
-        yield {
-            "id": f"Step {len(prefix) - 1}: {answer['query']}",
-            "conversations": turns,
-            "functions": answer["function"],
-        }
-
-
-def _message_text(message: dict[str, Any]) -> str:
-    call = message.get("function_call")
-    if message["role"] != "assistant" or not call:
-        return message.get("content") or ""
-    return f"\nThought: {message.get('content') or ''}\nAction: {call['name']}\nAction Input: {call['arguments']}"
+def _reason(error: Exception) -> str:
+    """What the JSON parser says in its first line; the others draw an arrow."""
+    text = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error.args[0])
+    line = text.strip().splitlines()[0]
+    return f"{'truncated' if 'premature EOF' in line else 'broken'} JSON ({line})"

@@ -8,16 +8,17 @@ from pathlib import Path
 
 from agentflan.datasets import _agentinstruct
 from agentflan.datasets._pieces import Pieces, cut_groups
-from agentflan.datasets._replies import first_misfit
+from agentflan.datasets._replies import fill, first_misfit, read_back
 from agentflan.records import REASONING, RETRIEVAL, UNDERSTANDING, Step, Trajectory
 
 KIND = "agent"
 SOURCE = _agentinstruct.source("webshop", "9f2ae60445e11b4e", 351)
 
 _REPLY = re.compile(
-    r"\s*(?:Thought:\s*(?P<thought>.*?)\s*)?Action:\s*(?P<action>search|click)\[(?P<value>.*)\]\s*", re.DOTALL
+    r"\s*(?:Thought:\s*(?P<thought>.*?)\s*)?Action:\s*(?P<action>search|click)\[(?P<value>[^\n]*)\]\s*", re.DOTALL
 )
 _ARGUMENT = {"search": "query", "click": "element"}
+_CALLS = {action: f"{action}[{{{argument}}}]" for action, argument in _ARGUMENT.items()}
 
 
 def read(folder: Path) -> Iterator[Trajectory]:
@@ -42,3 +43,13 @@ def parse_reply(reply: str) -> tuple[Step, Pieces]:
     step = Step(match["thought"] or "", match["action"], {_ARGUMENT[match["action"]]: match["value"]})
     capabilities = {"thought": REASONING, "action": RETRIEVAL, "value": UNDERSTANDING}
     return step, cut_groups(reply, match, capabilities)
+
+
+def render_reply(step: Step) -> Pieces:
+    """The reply of a step in the usual layout; `parse_reply` reads the step back.
+
+    Raises:
+        ValueError: the format cannot hold the step.
+    """
+    thought = f"Thought:\n{step.thought}\n\n" if step.thought else ""
+    return read_back(f"{thought}Action:\n{fill(_CALLS, step)}", step, parse_reply)
