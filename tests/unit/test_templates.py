@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,19 @@ def test_contents_are_never_normalised(tokenizer: Any, name: str, content: str) 
     found = templates.encode(Trajectory("x", "x", turns), tokenizer, name)
     assert tokenizer.decode(found.input_ids) == templates.render(turns, name)
     assert templates.render(turns, name).count(content) == 2
+
+
+@pytest.mark.parametrize("name", templates.names())
+def test_real_records_come_back_byte_for_byte(bytewise: Any, shared_data: Path, name: str) -> None:
+    for corpus in ("os", "webshop", "db"):  # escapes of a terminal, carriage returns, other scripts
+        for row in json.loads((shared_data / "agentinstruct" / f"{corpus}.json").read_text(encoding="utf-8")):
+            messages = row["conversations"]
+            turns = tuple(Turn(turn["role"], turn["content"], turn["role"] == "assistant") for turn in messages)
+            found = templates.encode(Trajectory("x", corpus, turns), bytewise, name)
+            assert bytewise.decode(found.input_ids) == templates.render(turns, name)
+            trained = [token for token, loss in zip(found.input_ids, found.loss, strict=True) if loss]
+            end = {"llama2": " </s>", "agent_flan": "\u0d3f\n "}[name]
+            assert bytewise.decode(trained) == "".join(turn.content + end for turn in turns if turn.loss)
 
 
 @pytest.mark.parametrize("place", range(3))
