@@ -8,7 +8,20 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from agentflan.study import Condition, Configuration, General, Model, Negatives, Recipe, Shape, Study, Weights, World
+from agentflan.study import (
+    Condition,
+    Configuration,
+    General,
+    Hardware,
+    Model,
+    Negatives,
+    PublicShape,
+    Recipe,
+    Shape,
+    Study,
+    Weights,
+    World,
+)
 
 _INTRO = """# Configuration
 
@@ -22,11 +35,13 @@ _PARTS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("A study: `studies/<name>.yaml`", Study),
     ("`world` of a study", World),
     ("`negatives` of a study", Negatives),
+    ("`hardware` of a study", Hardware),
     ("A training condition: a block of `conditions.yaml`", Condition),
     ("`weights` of a condition", Weights),
     ("`general` of a condition", General),
     ("A base model: a block of `models.yaml`", Model),
     ("`scratch` of a model", Shape),
+    ("`shape` of a model", PublicShape),
     ("`recipe` and `pretraining` of a model", Recipe),
 )
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from agentflan import benchmarks, datasets
+from agentflan import benchmarks, datasets, placement
 from agentflan.study import Condition, Configuration, Model, Recipe, Study, load
 
 BOUNDS = ("oracle", "random")  # policies that show the ceiling and the floor of each benchmark
@@ -141,12 +141,17 @@ class Plan:
     def pretraining_settings(self, model: str) -> dict[str, Any]:
         """What `train_checkpoint` is told about a training from scratch."""
         recipe = self.configuration.models[model].pretraining or Recipe()
-        return recipe.model_dump(exclude={"gpus"}) | {"seed": 0, "template": self.base_template()}
+        settings = placement.training_settings(self.configuration, model, recipe)
+        return settings | {"seed": 0, "template": self.base_template()}
 
     def training_settings(self, model: str, condition: str, seed: int) -> dict[str, Any]:
-        """What `train_checkpoint` is told about a fine-tune."""
-        extra = {"seed": seed, "template": self.template(model, condition)}
-        return self.recipe(model).model_dump(exclude={"gpus"}) | extra
+        """What `train_checkpoint` is told about a fine-tune.
+
+        Raises:
+            ConfigError: it does not fit its GPUs; the sentence says what would help.
+        """
+        settings = placement.training_settings(self.configuration, model, self.recipe(model))
+        return settings | {"seed": seed, "template": self.template(model, condition)}
 
     # ---- evaluation ------------------------------------------------------------------------------------------------
 

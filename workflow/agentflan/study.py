@@ -32,6 +32,18 @@ class Shape(Strict):
     max_length: int = Field(gt=0, description="context length in tokens")
 
 
+class PublicShape(Strict):
+    """The shape of public weights, to plan with before they are fetched; their config.json must say the same."""
+
+    vocabulary: int = Field(gt=0, description="entries of the vocabulary (vocab_size)")
+    hidden_size: int = Field(gt=0, description="width of the residual stream")
+    layers: int = Field(gt=0, description="decoder layers (num_hidden_layers)")
+    heads: int = Field(gt=0, description="attention heads (num_attention_heads)")
+    kv_heads: int = Field(gt=0, description="heads of keys and values, fewer with grouped-query attention")
+    intermediate: int = Field(gt=0, description="width of the feed-forward layer (intermediate_size)")
+    tied: bool = Field(False, description="input embedding and output layer are one matrix (tie_word_embeddings)")
+
+
 class Recipe(Strict):
     """How a model is trained (Table 5, Appendix A)."""
 
@@ -48,7 +60,15 @@ class Recipe(Strict):
     weight_decay: float = Field(0.0, ge=0, description="of AdamW")
     clip: float = Field(1.0, ge=0, description="largest norm of the gradient; 0: no clipping")
     dtype: Literal["float32", "bfloat16"] = Field("bfloat16", description="arithmetic of the forward pass")
-    zero: int = Field(0, ge=0, le=3, description="ZeRO stage of DeepSpeed")
+    zero: Literal["auto", 0, 1, 2, 3] = Field(
+        "auto", description="ZeRO stage of DeepSpeed; auto: the fastest that fits, 0 on a CPU"
+    )
+    offload: Literal["auto", "none", "optimizer"] = Field(
+        "auto", description="keep optimizer states on the host; auto: only if nothing else fits"
+    )
+    checkpoint_activations: Literal["auto"] | bool = Field(
+        "auto", description="compute activations anew in the backward pass; auto: only if they do not fit"
+    )
     threads: int = Field(1, gt=0, description="CPU threads of one process")
     gpus: int = Field(0, ge=0, description="GPUs of the fine-tune; 0 is a CPU")
 
@@ -60,6 +80,7 @@ class Model(Strict):
     template: Literal["llama2", "agent_flan"] = Field("llama2", description="chat template of the untuned model")
     hub: str | None = Field(None, description="hub id of public weights")
     revision: str | None = Field(None, description="full commit of the hub repository")
+    shape: PublicShape | None = Field(None, description="shape of the public weights, for planning")
     gated: bool = Field(False, description="the licence must be accepted on the hub first")
     scratch: Shape | None = Field(None, description="shape to train from scratch, instead of public weights")
     pretraining: Recipe | None = Field(None, description="recipe of the training from scratch")
@@ -118,6 +139,21 @@ class Negatives(Strict):
     max_cost: float = Field(10.0, ge=0, description="spending cap in US dollars")
 
 
+class Hardware(Strict):
+    """The GPUs that the study's fine-tunes are planned for."""
+
+    gpu_model: str = Field(description="name of the GPU: a100, h100 and h200 have known peaks")
+    gpu_memory_gib: float = Field(gt=0, description="memory of one GPU as PyTorch sees it, GiB")
+    gpus_per_node: int = Field(8, gt=0, description="GPUs of one node")
+    host_memory_gib: float = Field(gt=0, description="main memory of one node that training may fill, GiB")
+    peak_tflops: float | None = Field(
+        None, gt=0, description="dense bf16 peak of one GPU, TFLOP/s; that of `gpu_model` if not given"
+    )
+    mfu: float = Field(
+        0.4, gt=0, le=1, description="expected share of the peak without checkpointing, offload and waiting"
+    )
+
+
 class Study(Strict):
     """What is built."""
 
@@ -144,6 +180,7 @@ class Study(Strict):
     )
     evaluated_only: dict[str, str] = Field(default_factory=dict, description="table row → model that is only evaluated")
     reference_row: str = Field("GPT-4", description="row of Table 1 that Figure 1 divides by, or oracle")
+    hardware: Hardware | None = Field(None, description="GPUs of the fine-tunes; needed where a recipe has GPUs")
     world: World | None = Field(None, description="make the raw data here instead of fetching it")
     vocabulary: int | None = Field(
         None, gt=0, description="size of the tokenizer that is trained; none is trained else"
