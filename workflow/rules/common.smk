@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from agentflan.code_digest import code_digest
+from agentflan.forecast import summary
 from agentflan.outline import FIGURES, TABLES, figure_files, outline, table_files
 from agentflan.plan import Plan
 
@@ -12,6 +13,11 @@ from agentflan.plan import Plan
 shell.prefix(f'PATH="{Path(sys.executable).parent}:$PATH"; ')
 
 plan = Plan.load("config", config["study"])
+
+# What the fine-tunes need, before any job is submitted; one that cannot fit its GPUs ends here with the reason.
+if workflow.is_main_process:
+    for line in summary(plan):
+        print(line, file=sys.stderr)
 
 
 pathvars:

@@ -48,7 +48,7 @@ def speed(layout: Layout) -> float:
 def layouts(wish: Wish) -> list[Layout]:
     """The layouts that a wish allows, fastest first.
 
-    ZeRO 0 and 1 are never chosen, only obeyed: ZeRO 2 sends as much as both (ZeRO, arXiv 1910.02054, §7) and holds less.
+    ZeRO 0 and 1 are never chosen, only obeyed: ZeRO 2 sends as much as they (arXiv 1910.02054, §7) and holds less.
     """
     stages = (2, 3) if wish.zero == "auto" else (wish.zero,)
     offloads = ("none", "optimizer") if wish.offload == "auto" else (wish.offload,)
@@ -113,13 +113,13 @@ def refusal(name: str, job: Job, limits: Limits, wish: Wish) -> str:
             f"each host needs {_gib(need.host * ranks)} and has {_gib(limits.host_memory)}: {_gib(host)} too little"
         )
     first, *others = remedies(job, limits, wish)
+    lack = f"{name} does not fit {_counted(job.gpus, 'GPU')}: at best ({best}) {' and '.join(found)}"
     also = f" (or: {'; '.join(others)})" if others else ""
-    at_best = f"at best ({best}) {' and '.join(found)}"
-    return f"{name} does not fit {_counted(job.gpus, 'GPU')}: {at_best}. The smallest change that makes it fit: {first}{also}"
+    return f"{lack}. The smallest change that makes it fit: {first}{also}"
 
 
 def remedies(job: Job, limits: Limits, wish: Wish) -> list[str]:
-    """What would make it fit, the least change first: settings that cost speed alone, GPUs, shorter rows, larger GPUs."""
+    """What would make it fit, the least change first: settings that cost speed alone, GPUs, shorter rows, memory."""
     found = [*_freed(job, limits, wish), *_fewer_rows(job, limits, wish), *_more_gpus(job, limits, wish)]
     return [*found, *_shorter_rows(job, limits, wish), *_larger_gpus(job, limits, wish)]
 

@@ -185,8 +185,8 @@ def _buffers(job: Job, layout: Layout) -> int:
 def _host(job: Job, layout: Layout) -> int:
     """Offloaded states: master, both moments, and the gradients of the update in fp32.
 
-    ZeRO 1 and 2 keep a copy of the partition in the weights' type as well, ZeRO 3 the flat accumulated gradients. Twelve
-    bytes a parameter, as often written, are the optimizer states alone.
+    ZeRO 1 and 2 keep a copy of the partition in the weights' type as well, ZeRO 3 the flat accumulated gradients. The
+    often quoted twelve bytes a parameter are the optimizer states alone.
     """
     size = _SIZE[job.dtype]
     accumulated = 4 if job.accumulation == "float32" else size
