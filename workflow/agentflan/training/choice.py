@@ -138,8 +138,8 @@ def _freed(job: Job, limits: Limits, wish: Wish) -> Iterator[str]:
 
 def _fewer_rows(job: Job, limits: Limits, wish: Wish) -> Iterator[str]:
     for rows in range(job.rows_per_pass - 1, 0, -1):
-        if fitting(replace(job, rows_per_pass=rows), limits, wish):
-            yield f"rows_per_pass: {rows}"
+        if layout := fitting(replace(job, rows_per_pass=rows), limits, wish):
+            yield f"rows_per_pass: {rows} ({layout})"
             return
 
 
@@ -148,16 +148,16 @@ def _more_gpus(job: Job, limits: Limits, wish: Wish) -> Iterator[str]:
     node = limits.gpus_per_node
     counts = [*range(job.gpus + 1, node + 1), *range((job.gpus // node + 1) * node, 4097, node)]
     for gpus in counts:
-        if fitting(replace(job, gpus=gpus), limits, wish):
-            yield _counted(gpus - job.gpus, "more GPU")
+        if layout := fitting(replace(job, gpus=gpus), limits, wish):
+            yield f"{_counted(gpus - job.gpus, 'more GPU')} ({layout})"
             return
 
 
 def _shorter_rows(job: Job, limits: Limits, wish: Wish) -> Iterator[str]:
     length = job.row_length // 2
     while length >= 256:
-        if fitting(replace(job, row_length=length), limits, wish):
-            yield f"row length {length}"
+        if layout := fitting(replace(job, row_length=length), limits, wish):
+            yield f"row length {length} ({layout})"
             return
         length //= 2
 

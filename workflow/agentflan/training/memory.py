@@ -144,14 +144,16 @@ def _gradients(job: Job, layout: Layout) -> tuple[int, int]:
 def _activations(job: Job, layout: Layout) -> int:
     """What the backward pass needs again, and the gradients of one layer's insides on the way back.
 
-    Each layer keeps 28 × hidden + 8 × intermediate bytes a token in bf16: inputs and outputs of the norms (their
-    input in fp32 too), query, key, value (keys and values repeated for grouped-query attention), attention output, and
-    four vectors of the feed-forward layer; with fused kernels 16 and 8. Checkpointed layers keep their input alone, and
-    one layer at a time is computed anew.
+    Each layer keeps 24 × hidden + 8 × intermediate bytes a token in bf16: of each norm the input in fp32, the scaled
+    input and the output; query, key, value (keys and values repeated for grouped-query attention); the attention's
+    output; four vectors of the feed-forward layer. The block-diagonal mask adds 2 × row length. Fused kernels with
+    attention by document boundaries keep 16 and 8 and no mask. Checkpointed layers keep their input alone, and one
+    layer at a time is computed anew.
     """
     shape, scale = job.shape, _SIZE[job.dtype] / 2
-    norms = 0 if job.fused_layers else (12 if job.dtype == "bfloat16" else 4) * shape.hidden
-    layer = 16 * shape.hidden + 8 * shape.intermediate + norms + (4 * shape.heads + 8) / scale
+    plain = (8 if job.dtype == "bfloat16" else 4) * shape.hidden + 2 * job.row_length
+    layer = 16 * shape.hidden + 8 * shape.intermediate + (0 if job.fused_layers else plain)
+    layer += (4 * shape.heads + 8) / scale  # fp32 sums of softmax and norms
     backward = 4 * shape.hidden + 6 * shape.intermediate
     kept = 2 * shape.hidden * shape.layers + layer if layout.checkpoint_activations else layer * shape.layers
     return round(scale * job.tokens * (kept + backward))
@@ -170,7 +172,7 @@ def _buffers(job: Job, layout: Layout) -> int:
     """Buckets of the gradient reduction; under ZeRO 3 the gathered parameters too.
 
     ZeRO 0 and 1 flatten a bucket of gradients to reduce them, if there is more than one process. ZeRO 2 has one bucket
-    and converts one matrix at a time to the accumulation's type; ZeRO 3 converts the whole bucket.
+    and one matrix on its way to the partition, in the accumulation's type; ZeRO 3 converts the whole bucket.
     """
     size = _SIZE[job.dtype]
     wide = 4 if job.accumulation == "float32" and job.dtype == "bfloat16" else 0
@@ -178,7 +180,7 @@ def _buffers(job: Job, layout: Layout) -> int:
         bucket = min(job.bucket, job.shape.parameters) * (wide or size if layout.zero else size)
         return bucket if job.gpus > 1 else 0
     if layout.zero == 2:
-        return job.bucket * size + wide * job.shape.embedding
+        return job.bucket * size + (wide or size) * job.shape.embedding
     return job.bucket * (size + wide) + size * min(LIVE_PARAMETERS, job.shape.parameters)
 
 
