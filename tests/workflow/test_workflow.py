@@ -45,6 +45,22 @@ def test_a_wrong_study_is_named(clone: Path) -> None:
     assert "did you mean 'paper'" in done.stderr + done.stdout
 
 
+def test_planning_tells_what_the_fine_tunes_need(clone: Path) -> None:
+    done = _snakemake(clone, "results/table5.csv", "--dry-run", "--quiet", "all", "--config", "study=paper")
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stderr.splitlines() if "fine-tunes on" in line]
+    assert [line.split(":")[0] for line in lines] == ["llama2_7b", "llama2_13b", "llama2_70b"]
+    assert all("GiB" in line and "GPU-hours" in line for line in lines)
+
+
+def test_a_fine_tune_that_cannot_fit_ends_planning(clone: Path) -> None:
+    models = clone / "config" / "models.yaml"
+    models.write_text(models.read_text().replace("gpus: 128", "gpus: 8"))
+    done = _snakemake(clone, "results/table5.csv", "--dry-run", "--quiet", "all", "--config", "study=paper")
+    assert done.returncode != 0
+    assert "llama2_70b does not fit 8 GPUs" in done.stderr + done.stdout
+
+
 def test_each_table_and_figure_can_be_asked_for_alone(clone: Path) -> None:
     wanted = [*NUMBERS, *(f"figure{number}.pdf" for number in range(1, 12))]
     done = _snakemake(clone, *(f"results/{name}" for name in wanted), "--dry-run", "--quiet", "all")
