@@ -55,7 +55,8 @@ def test_no_stage_reaches_a_later_one(part: str, forbidden: set[str]) -> None:
 def test_planning_imports_nothing_heavy() -> None:
     code = (
         "import sys; from agentflan.plan import Plan; from agentflan.outline import outline; "
-        "from agentflan.code_digest import code_digest; outline(Plan.load('config', 'paper')); "
+        "from agentflan.code_digest import code_digest; from agentflan.forecast import summary; "
+        "plan = Plan.load('config', 'paper'); outline(plan); summary(plan); "
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent.parent)

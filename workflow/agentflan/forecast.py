@@ -13,6 +13,7 @@ from agentflan.plan import Plan
 from agentflan.study import Recipe
 from agentflan.training.choice import speed
 from agentflan.training.memory import GIB
+from agentflan.training.operations import flops_per_token
 from agentflan.workload import ESTIMATED, Workload, workload
 
 RESULTS = Path("results")
@@ -107,7 +108,7 @@ def _of_model(plan: Plan, placement: Placement, results: Path) -> Iterator[Forec
 def _time(plan: Plan, placement: Placement, load: Workload, recipe: Recipe) -> Time:
     job, hardware = placement.job, plan.study.hardware
     assert hardware is not None  # else there is no placement
-    tokens, per_token = load.tokens * recipe.epochs, job.shape.flops_per_token(load.mean)
+    tokens, per_token = load.tokens * recipe.epochs, flops_per_token(job.shape, load.mean)
     steps = max(1, -(-round(load.conversations * recipe.epochs) // recipe.batch))
     rows = -(-tokens / steps // (job.row_length * PACKED))  # of a step
     positions = -(-rows // placement.gpus) * job.row_length  # of the fullest GPU in a step

@@ -5,29 +5,17 @@ Light on purpose: planning imports this, and every job of a cluster plans anew.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from agentflan.errors import ConfigError
+from agentflan.files import read_json
 from agentflan.study import Configuration, Recipe
 from agentflan.training.choice import Limits, Wish, choose
 from agentflan.training.memory import GIB, Job, Layout, Memory, memory
-from agentflan.training.shape import LlamaShape
-
-# Dense bf16 peaks, TFLOP/s, of NVIDIA's data sheets (SXM).
-PEAK_TFLOPS = {"a100": 312.0, "h100": 989.0, "h200": 989.0}
-
-_KEYS = {  # of config.json
-    "vocabulary": "vocab_size",
-    "hidden": "hidden_size",
-    "intermediate": "intermediate_size",
-    "layers": "num_hidden_layers",
-    "heads": "num_attention_heads",
-    "kv_heads": "num_key_value_heads",
-    "tied": "tie_word_embeddings",
-}
+from agentflan.training.operations import PEAK_TFLOPS
+from agentflan.training.shape import CONFIG_KEYS, LlamaShape
 
 
 @dataclass(frozen=True)
@@ -88,7 +76,7 @@ def place(
     if recipe.gpus == 0:
         return Placement(model, 0, 0, job, choose_fixed(model, _on_cpu(_wish(recipe))))
     limits = _limits(configuration, model)
-    nodes = -(-recipe.gpus // limits.gpus_per_node)
+    nodes = -(-recipe.gpus // limits.gpus_per_node)  # whole nodes
     return Placement(model, recipe.gpus, nodes, job, choose(model, job, limits, _wish(recipe)))
 
 
@@ -134,7 +122,7 @@ def shape(configuration: Configuration, model: str, results: Path) -> LlamaShape
     for field, value in asdict(found).items():
         if configured is not None and value != getattr(configured, field):
             expected = getattr(configured, field)
-            raise ConfigError([f"{path}: {_KEYS[field]}: found {value}; models.yaml says {expected} for {model}"])
+            raise ConfigError([f"{path}: {CONFIG_KEYS[field]}: found {value}; models.yaml says {expected} for {model}"])
     return found
 
 
@@ -152,12 +140,10 @@ def _configured_shape(configuration: Configuration, model: str) -> LlamaShape | 
 
 
 def _shape_of_weights(path: Path) -> LlamaShape:
-    values = json.loads(path.read_text(encoding="utf-8"))
-    values = {"num_key_value_heads": values.get("num_attention_heads"), "tie_word_embeddings": False} | values
-    missing = [key for key in _KEYS.values() if values.get(key) is None]
-    if missing:
-        raise ConfigError([f"{path}: no {', '.join(missing)}; expected the configuration of a Llama model"])
-    return LlamaShape(**{field: values[key] for field, key in _KEYS.items()})
+    try:
+        return LlamaShape.from_config(read_json(path))
+    except KeyError as missing:
+        raise ConfigError([f"{path}: no key {missing}; expected the configuration of a Llama model"]) from None
 
 
 def _job(shape: LlamaShape, recipe: Recipe) -> Job:

@@ -1,8 +1,20 @@
-"""The shape of a Llama model, and what follows from it alone: parameters and floating-point operations a token."""
+"""The shape of a Llama model, and the numbers of weights that follow from it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+CONFIG_KEYS = {  # our names and those of config.json
+    "vocabulary": "vocab_size",
+    "hidden": "hidden_size",
+    "intermediate": "intermediate_size",
+    "layers": "num_hidden_layers",
+    "heads": "num_attention_heads",
+    "kv_heads": "num_key_value_heads",
+    "tied": "tie_word_embeddings",
+}
 
 
 @dataclass(frozen=True)
@@ -16,6 +28,17 @@ class LlamaShape:
     heads: int
     kv_heads: int
     tied: bool = False  # input embedding and output layer are one matrix
+
+    @staticmethod
+    def from_config(values: Mapping[str, Any]) -> LlamaShape:
+        """From the values of a config.json, or of `model.config.to_dict()`.
+
+        Raises:
+            KeyError: a size is missing; older files may leave out `num_key_value_heads` and `tie_word_embeddings`.
+        """
+        heads = values.get("num_attention_heads")
+        values = {"num_key_value_heads": heads, "tie_word_embeddings": False} | dict(values)
+        return LlamaShape(**{field: values[key] for field, key in CONFIG_KEYS.items()})
 
     @property
     def embedding(self) -> int:
@@ -42,19 +65,3 @@ class LlamaShape:
     def matmul_weights(self) -> int:
         """Weights that each token is multiplied with: the layers and the output layer."""
         return self.layers * self.layer + self.embedding
-
-    def flops_per_token(self, document: float) -> float:
-        """Operations of forward and backward pass for one token, recomputation not counted.
-
-        Six a matrix weight (two forward, four backward), and 6 × document × hidden × layers for causal attention,
-        where a token sees half of its document on average (PaLM, arXiv 2204.02311, appendix B, halved for causality).
-
-        Args:
-            document: mean length of a conversation, tokens; packed rows see no further.
-        """
-        return 6 * self.matmul_weights + 6 * document * self.hidden * self.layers
-
-
-def mfu(tokens_per_second: float, flops_per_token: float, gpus: int, peak: float) -> float:
-    """Model FLOPs utilisation: useful tokens/s × FLOPs/token ÷ (GPUs × peak FLOP/s)."""
-    return tokens_per_second * flops_per_token / (gpus * peak)
