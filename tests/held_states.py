@@ -1,7 +1,7 @@
 """Train a tiny Llama for three steps on two CPU processes and print what DeepSpeed holds, as JSON.
 
-Each argument is `dtype:zero:accumulation`. For each it prints the bytes of one process just before an update: weights,
-optimizer (master weights and moments), gradients (all other tensors).
+Each argument is `dtype:zero:accumulation:offload`, for example `bfloat16:2:float32:none`. For each it prints the bytes
+of one process just before an update: weights, optimizer (master weights and moments), gradients (all other tensors).
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ def held_by(tensors: Any) -> dict[int, int]:
 
 def measure(rank: int, layout: str, meeting: str) -> None:
     """One process; the first one prints."""
-    dtype, zero, accumulation = layout.split(":")
+    dtype, zero, accumulation, offload = layout.split(":")
     torch.set_num_threads(1)
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     deepspeed.init_distributed(
         "gloo", init_method=f"file://{meeting}", rank=rank, world_size=WORLD, auto_mpi_discovery=False, verbose=False
     )
-    engine = _engine(dtype, int(zero), accumulation)
+    engine = _engine(dtype, int(zero), accumulation, offload)
     inputs = torch.zeros(1, TOKENS, dtype=torch.long)
     for step in range(3):
         engine.backward(engine.module(input_ids=inputs, labels=inputs, use_cache=False).loss)
@@ -62,7 +62,7 @@ def measure(rank: int, layout: str, meeting: str) -> None:
     torch.distributed.destroy_process_group()
 
 
-def _engine(dtype: str, zero: int, accumulation: str) -> Any:
+def _engine(dtype: str, zero: int, accumulation: str, offload: str) -> Any:
     network = model(getattr(torch, dtype))
     configuration = {
         "train_micro_batch_size_per_gpu": 1,
@@ -72,7 +72,9 @@ def _engine(dtype: str, zero: int, accumulation: str) -> Any:
             "stage": zero,
             "reduce_bucket_size": 1000,
             "stage3_param_persistence_threshold": 0,
+            "offload_optimizer": {"device": "cpu" if offload == "optimizer" else "none"},
         },
+        "zero_force_ds_cpu_optimizer": False,
         "zero_allow_untested_optimizer": True,
         "bf16": {"enabled": dtype == "bfloat16"},
         "data_types": {"grad_accum_dtype": {"float32": "fp32", "bfloat16": "bf16"}[accumulation]},

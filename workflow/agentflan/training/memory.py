@@ -97,15 +97,15 @@ class Memory:
 def memory(job: Job, layout: Layout) -> Memory:
     """The parts of one process."""
     offload = layout.offload == "optimizer"
-    held, update = _gradients(job, layout)
+    held, update = _offloaded_gradients(job, layout) if offload else _gradients(job, layout)
     return Memory(
         weights=_SIZE[job.dtype] * (job.partition if layout.zero == 3 else job.shape.parameters),
-        gradients=0 if offload and layout.zero >= 2 else held,
+        gradients=held,
         optimizer=0 if offload else _optimizer(job, layout),
         activations=_activations(job, layout),
         logits=_logits(job),
         buffers=_buffers(job, layout),
-        update=0 if offload else update,
+        update=update,
         overhead=OVERHEAD,
         host=_host(job, layout) if offload else 0,
     )
@@ -139,6 +139,13 @@ def _gradients(job: Job, layout: Layout) -> tuple[int, int]:
         2: (size * own, (size + master) * own),
         3: (size * own, (size + master) * part),
     }[layout.zero]
+
+
+def _offloaded_gradients(job: Job, layout: Layout) -> tuple[int, int]:
+    """The same on the GPU where the optimizer is on the host: ZeRO 1 keeps all, 2 the fp32 accumulation, 3 nothing."""
+    size = 4 if job.accumulation == "float32" else _SIZE[job.dtype]
+    wide = size > _SIZE[job.dtype]
+    return {1: size * job.shape.parameters, 2: size * job.partition if wide else 0, 3: 0}[layout.zero], 0
 
 
 def _activations(job: Job, layout: Layout) -> int:
