@@ -157,7 +157,7 @@ def _shorter_rows(job: Job, limits: Limits, wish: Wish) -> Iterator[str]:
     length = job.row_length // 2
     while length >= 256:
         if layout := fitting(replace(job, row_length=length), limits, wish):
-            yield f"row length {length} ({layout})"
+            yield f"row length {length}, which cuts longer conversations ({layout})"
             return
         length //= 2
 
