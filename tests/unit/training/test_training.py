@@ -76,6 +76,48 @@ def test_same_inputs_give_the_same_weights_and_losses(corpus: Path) -> None:
     assert sha256_of(first / "model.safetensors") != sha256_of(other / "model.safetensors")
 
 
+@pytest.mark.parametrize(
+    "layout",
+    [
+        {"checkpoint_activations": True},
+        {"zero": 1},
+        {"zero": 2},
+        {"zero": 2, "offload": "optimizer"},
+        {"zero": 3},
+        {"zero": 3, "offload": "optimizer", "checkpoint_activations": True},
+    ],
+    ids=str,
+)
+def test_where_states_lie_changes_no_loss_and_no_weight(corpus: Path, layout: dict[str, Any]) -> None:
+    from pyarrow import parquet
+    from safetensors.torch import load_file
+
+    plain, placed = _train(corpus, "plain"), _train(corpus, "placed", **layout)
+
+    losses = [parquet.read_table(corpus / f"{name}.parquet").to_pylist() for name in ("plain", "placed")]
+    assert len(losses[0]) == len(losses[1]) > 10
+    for one, other in zip(*losses, strict=True):
+        assert one | {"loss_sum": 0} == other | {"loss_sum": 0}
+        assert one["loss_sum"] / one["tokens"] == pytest.approx(other["loss_sum"] / other["tokens"], abs=1e-4)
+    ours, theirs = load_file(plain / "model.safetensors"), load_file(placed / "model.safetensors")
+    assert ours.keys() == theirs.keys()
+    for name, tensor in ours.items():
+        assert tensor.shape == theirs[name].shape
+        assert float((tensor - theirs[name]).abs().max()) < 1e-4, name
+
+
+def test_small_updates_of_bf16_weights_are_not_lost(corpus: Path) -> None:
+    """At the paper's rate a step is under half a bf16 spacing of most weights; fp32 master weights add them up."""
+    from safetensors.torch import load_file
+
+    slow = {"dtype": "bfloat16", "zero": 2, "lr": 2e-5, "warmup_lr": 4e-6}
+    few = load_file(_train(corpus, "few", **slow) / "model.safetensors")
+    many = load_file(_train(corpus, "many", **slow, epochs=40) / "model.safetensors")
+    large = {name: tensor.abs() > 0.02 for name, tensor in few.items() if "proj" in name}  # spacing at least 1.2e-4
+    moved = sum(int(((many[name] != few[name]) & mask).sum()) for name, mask in large.items())
+    assert moved > 0.5 * sum(int(mask.sum()) for mask in large.values()) > 1000
+
+
 def test_losses_of_groups_add_up_to_the_step(corpus: Path) -> None:
     from pyarrow import parquet
 
@@ -115,7 +157,12 @@ def test_a_checkpoint_loads_with_its_template(corpus: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"lr": -1}, "lr: impossible value -1"), ({"leraning": 1}, "unknown key 'leraning'"), ({"zero": 7}, "zero")],
+    [
+        ({"lr": -1}, "lr: impossible value -1"),
+        ({"leraning": 1}, "unknown key 'leraning'"),
+        ({"zero": 7}, "zero"),
+        ({"offload": "optimizer"}, "offload: impossible"),
+    ],
 )
 def test_impossible_settings_are_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):

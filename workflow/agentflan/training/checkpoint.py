@@ -9,7 +9,7 @@ from typing import Any
 
 from agentflan import templates
 from agentflan.files import atomic_write, write_text
-from agentflan.training.trainer import LossRow
+from agentflan.training.trainer import LossRow, weights
 
 
 def save_checkpoint(folder: Path, model: Any, tokenizer_folder: Path, template: str, card: dict[str, Any]) -> None:
@@ -24,7 +24,7 @@ def save_checkpoint(folder: Path, model: Any, tokenizer_folder: Path, template: 
     """
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    model.save_pretrained(partial)
+    model.save_pretrained(partial, state_dict=weights(model))
     for name in ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json"):
         if (tokenizer_folder / name).is_file():
             shutil.copyfile(tokenizer_folder / name, partial / name)

@@ -70,6 +70,18 @@ def pack(rows: list[list[Example]], table: GroupTable, pad: int) -> Row:
     return Row(*(torch.tensor(column, dtype=torch.long) for column in columns))
 
 
+class TokenLosses(torch.nn.Module):
+    """A language model whose forward pass gives the losses of a packed row: what a DeepSpeed engine wraps."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, *row: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `token_losses`; the arguments are the fields of a `Row`."""
+        return token_losses(self.model, Row(*row))
+
+
 def token_losses(model: Any, row: Row) -> tuple[torch.Tensor, torch.Tensor]:
     """Cross-entropy of each loss-bearing token, and its group.
 

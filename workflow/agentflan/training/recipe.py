@@ -27,6 +27,8 @@ class Settings:
     clip: float = 1.0
     dtype: str = "float32"
     zero: int = 0
+    offload: str = "none"  # or "optimizer": fp32 weights and Adam states on the host
+    checkpoint_activations: bool = False  # compute activations anew in the backward pass
     threads: int = 1
     seed: int = 0
     template: str = "llama2"
@@ -63,6 +65,8 @@ class Settings:
             "clip": self.clip >= 0,
             "dtype": self.dtype in ("float32", "bfloat16"),
             "zero": self.zero in (0, 1, 2, 3),
+            "offload": self.offload == "none" or (self.offload == "optimizer" and self.zero in (1, 2, 3)),
+            "checkpoint_activations": isinstance(self.checkpoint_activations, bool),
             "threads": self.threads >= 1,
         }
         return [

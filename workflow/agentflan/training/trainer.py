@@ -16,7 +16,7 @@ import torch
 
 from agentflan.errors import AgentFlanError
 from agentflan.training.data import Example, batches, rows_of
-from agentflan.training.loss import GroupTable, pack, token_losses
+from agentflan.training.loss import GroupTable, TokenLosses, pack
 from agentflan.training.recipe import Settings
 
 LossRow = dict[str, Any]  # step, kind, group, loss_sum, tokens
@@ -61,6 +61,17 @@ def train(model: Any, examples: list[Example], settings: Settings, pad: int) -> 
     return rows
 
 
+def weights(model: Any) -> dict[str, torch.Tensor]:
+    """The trained weights by name, on the host; those that ZeRO-3 has spread are gathered one at a time."""
+    import deepspeed
+
+    gathered = {}
+    for name, parameter in model.named_parameters():
+        with deepspeed.zero.GatheredParameters([parameter], enabled=hasattr(parameter, "ds_id")):
+            gathered[name] = parameter.detach().cpu().clone()
+    return gathered
+
+
 def _step(
     engine: Any, batch: list[Example], settings: Settings, table: GroupTable, pad: int
 ) -> dict[tuple[str, str], tuple[float, int]]:
@@ -70,7 +81,7 @@ def _step(
     losses, groups = [], []
     for start in range(0, len(rows), size):
         packed = pack(rows[start : start + size], table, pad)
-        each, group = token_losses(engine.module, type(packed)(*(part.to(engine.device) for part in packed)))
+        each, group = engine(*(part.to(engine.device) for part in packed))
         engine.set_gradient_accumulation_boundary(start + size >= len(rows))
         engine.backward(each.sum() / bearing)
         engine.step()
@@ -86,18 +97,30 @@ def _engine(model: Any, settings: Settings) -> Any:
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
     if not deepspeed.comm.is_initialized():
         _start_alone(deepspeed)
+    if settings.checkpoint_activations:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=settings.lr, betas=(0.9, settings.beta2), weight_decay=settings.weight_decay
     )
-    configuration = {
+    return deepspeed.initialize(model=TokenLosses(model), optimizer=optimizer, config=_configuration(settings))[0]
+
+
+def _configuration(settings: Settings) -> dict[str, Any]:
+    """DeepSpeed's configuration: where states lie, and fp32 sums of bf16 gradients, as the memory model assumes."""
+    bf16 = settings.dtype == "bfloat16"
+    zero: dict[str, Any] = {"stage": settings.zero}
+    if settings.offload == "optimizer":
+        zero["offload_optimizer"] = {"device": "cpu"}
+    return {
         "train_micro_batch_size_per_gpu": 1,  # packed rows vary; the loop scales the loss by tokens itself
         "gradient_accumulation_steps": 1,
         "gradient_clipping": settings.clip,
-        "zero_optimization": {"stage": settings.zero},
+        "zero_optimization": zero,
         "zero_allow_untested_optimizer": True,
-        "bf16": {"enabled": settings.dtype == "bfloat16"},
+        "zero_force_ds_cpu_optimizer": False,
+        "bf16": {"enabled": bf16},
+        **({"data_types": {"grad_accum_dtype": "fp32"}} if bf16 and settings.zero else {}),
     }
-    return deepspeed.initialize(model=model, optimizer=optimizer, config=configuration)[0]
 
 
 def _start_alone(deepspeed: Any) -> None:
