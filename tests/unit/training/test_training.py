@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +106,30 @@ def test_where_states_lie_changes_no_loss_and_no_weight(corpus: Path, layout: di
     for name, tensor in ours.items():
         assert tensor.shape == theirs[name].shape
         assert float((tensor - theirs[name]).abs().max()) < 1e-4, name
+
+
+@pytest.mark.parametrize("zero", [0, 2, 3])
+def test_two_processes_give_the_losses_and_weights_of_one(corpus: Path, zero: int) -> None:
+    from pyarrow import parquet
+    from safetensors.torch import load_file
+
+    alone, out = _train(corpus, "alone"), corpus / f"pair{zero}"
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "agentflan"]
+    arguments = ["--from-scratch", json.dumps(SHAPE), "--tokenizer", str(corpus / "t")]
+    arguments += ["--data", str(corpus / "data.jsonl"), "--settings", json.dumps(SETTINGS | {"zero": zero})]
+    arguments += ["--out", str(out), "--losses", str(corpus / "pair.parquet")]
+    done = subprocess.run(
+        [sys.executable, *launcher, "train_checkpoint", *arguments], capture_output=True, text=True, timeout=240
+    )
+
+    assert done.returncode == 0, done.stderr
+    losses = [parquet.read_table(corpus / f"{name}.parquet").to_pylist() for name in ("alone", "pair")]
+    assert len(losses[0]) == len(losses[1]) > 10
+    for one, other in zip(*losses, strict=True):
+        assert one | {"loss_sum": 0} == other | {"loss_sum": 0}
+        assert one["loss_sum"] / one["tokens"] == pytest.approx(other["loss_sum"] / other["tokens"], abs=1e-4)
+    ours, theirs = load_file(alone / "model.safetensors"), load_file(out / "model.safetensors")
+    assert all(float((tensor - theirs[name]).abs().max()) < 1e-4 for name, tensor in ours.items())
 
 
 def test_small_updates_of_bf16_weights_are_not_lost(corpus: Path) -> None:

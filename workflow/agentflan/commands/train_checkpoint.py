@@ -1,7 +1,8 @@
 """Train a model: fine-tune a folder of weights on a mixture, or train a Llama of a given shape from scratch.
 
 Full-parameter training by DeepSpeed with packed sequences (paper Appendix A, Table 5). Writes a folder that
-`AutoModelForCausalLM` loads and the losses by capability, format, stream and dataset for each step.
+`AutoModelForCausalLM` loads and the losses by capability, format, stream and dataset for each step. Several processes
+on one machine: ``torchrun --standalone --nproc-per-node N -m agentflan train_checkpoint …``; they give the same losses.
 """
 
 from __future__ import annotations

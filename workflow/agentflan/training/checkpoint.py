@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from torch import distributed
+
 from agentflan import templates
 from agentflan.files import atomic_write, write_text
 from agentflan.training.trainer import LossRow, weights
@@ -15,6 +17,8 @@ from agentflan.training.trainer import LossRow, weights
 def save_checkpoint(folder: Path, model: Any, tokenizer_folder: Path, template: str, card: dict[str, Any]) -> None:
     """Write a folder that `AutoModelForCausalLM` loads; it appears whole or not at all.
 
+    All processes gather the weights; the first one writes.
+
     Args:
         folder: the checkpoint.
         model: the trained model.
@@ -22,9 +26,12 @@ def save_checkpoint(folder: Path, model: Any, tokenizer_folder: Path, template: 
         template: name of the chat template, stored with the weights.
         card: facts for README.md: data, recipe, counts. No times: the same run gives the same bytes.
     """
+    gathered = weights(model)
+    if distributed.get_rank():
+        return
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    model.save_pretrained(partial, state_dict=weights(model))
+    model.save_pretrained(partial, state_dict=gathered)
     for name in ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json"):
         if (tokenizer_folder / name).is_file():
             shutil.copyfile(tokenizer_folder / name, partial / name)
@@ -35,7 +42,9 @@ def save_checkpoint(folder: Path, model: Any, tokenizer_folder: Path, template: 
 
 
 def save_losses(path: Path, rows: list[LossRow]) -> None:
-    """Write the losses as Parquet, long form: step, kind, group, loss_sum, tokens."""
+    """Write the losses as Parquet, long form: step, kind, group, loss_sum, tokens; the first process does it."""
+    if distributed.get_rank():
+        return
     import pyarrow
     from pyarrow import parquet
 

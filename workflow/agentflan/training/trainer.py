@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import distributed
 
 from agentflan.errors import AgentFlanError
 from agentflan.training.data import Example, batches, rows_of
-from agentflan.training.loss import GroupTable, TokenLosses, pack
+from agentflan.training.loss import GroupTable, Row, TokenLosses, pack
 from agentflan.training.recipe import Settings
 
+Parts = dict[tuple[str, str], tuple[float, int]]  # (kind, group) → summed loss, tokens
 LossRow = dict[str, Any]  # step, kind, group, loss_sum, tokens
 log = logging.getLogger(__name__)
 
@@ -72,22 +74,43 @@ def weights(model: Any) -> dict[str, torch.Tensor]:
     return gathered
 
 
-def _step(
-    engine: Any, batch: list[Example], settings: Settings, table: GroupTable, pad: int
-) -> dict[tuple[str, str], tuple[float, int]]:
+def _step(engine: Any, batch: list[Example], settings: Settings, table: GroupTable, pad: int) -> Parts:
+    rank, world = distributed.get_rank(), distributed.get_world_size()
     rows = rows_of(batch, settings.row_length or settings.max_length)
     bearing = sum(sum(example.encoded.loss[1:]) for example in batch)
-    size = settings.rows_per_pass or len(rows)
+    size = settings.rows_per_pass or -(-len(rows) // world)
     losses, groups = [], []
-    for start in range(0, len(rows), size):
-        packed = pack(rows[start : start + size], table, pad)
+    for start in range(0, len(rows), size * world):
+        packed = _share(rows, start + rank * size, size, table, pad)
         each, group = engine(*(part.to(engine.device) for part in packed))
-        engine.set_gradient_accumulation_boundary(start + size >= len(rows))
-        engine.backward(each.sum() / bearing)
+        engine.set_gradient_accumulation_boundary(start + size * world >= len(rows))
+        engine.backward(each.sum() * (world / bearing))  # the engine takes the mean over processes
         engine.step()
         losses.append(each.detach().float().cpu())
         groups.append(group.cpu())
-    return table.sums(torch.cat(losses), torch.cat(groups))
+    return _over_processes(table.sums(torch.cat(losses), torch.cat(groups)))
+
+
+def _share(rows: list[list[Example]], start: int, size: int, table: GroupTable, pad: int) -> Row:
+    """The packed rows of one process; where none is left, a conversation without loss, so that all keep step."""
+    if start < len(rows):
+        return pack(rows[start : start + size], table, pad)
+    idle = pack([rows[0][:1]], table, pad)
+    return idle._replace(labels=torch.full_like(idle.labels, -100))
+
+
+def _over_processes(parts: Parts) -> Parts:
+    """Sums over all processes, added in the order of their ranks."""
+    if distributed.get_world_size() == 1:
+        return parts
+    each: list[Parts] = [{}] * distributed.get_world_size()
+    distributed.all_gather_object(each, parts)
+    total: Parts = {}
+    for one in each:
+        for name, (loss, count) in one.items():
+            before = total.get(name, (0.0, 0))
+            total[name] = (before[0] + loss, before[1] + count)
+    return total
 
 
 def _engine(model: Any, settings: Settings) -> Any:
@@ -96,7 +119,7 @@ def _engine(model: Any, settings: Settings) -> Any:
 
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
     if not deepspeed.comm.is_initialized():
-        _start_alone(deepspeed)
+        _start(deepspeed)
     if settings.checkpoint_activations:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     optimizer = torch.optim.AdamW(
@@ -123,13 +146,16 @@ def _configuration(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _start_alone(deepspeed: Any) -> None:
-    """One process without a launcher: a file to meet at, no port, so that jobs side by side never clash."""
-    os.environ.setdefault("LOCAL_RANK", "0")
-    # The shared-memory operator is compiled at first use, for half a minute; one process talks to nobody.
+def _start(deepspeed: Any) -> None:
+    """Join the processes of a launcher, or be the only one: then a file to meet at, so that jobs never clash."""
+    # The shared-memory operator is compiled at first use, for half a minute; gloo does without.
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    meeting = Path(tempfile.mkdtemp(prefix="agentflan-")) / "processes"
     backend = "nccl" if torch.cuda.is_available() else "gloo"
+    if "WORLD_SIZE" in os.environ:
+        deepspeed.init_distributed(backend, auto_mpi_discovery=False, verbose=False)
+        return
+    os.environ.setdefault("LOCAL_RANK", "0")
+    meeting = Path(tempfile.mkdtemp(prefix="agentflan-")) / "processes"
     deepspeed.init_distributed(
         backend, init_method=f"file://{meeting}", rank=0, world_size=1, auto_mpi_discovery=False, verbose=False
     )
