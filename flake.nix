@@ -9,6 +9,9 @@
       forEach = f: nixpkgs.lib.genAttrs systems (system: f nixpkgs.legacyPackages.${system});
       # The wheels of the lock are built for ordinary Linux distributions and look for these libraries.
       libraries = pkgs: [ pkgs.stdenv.cc.cc.lib pkgs.zlib ];
+      # The files of the lock, each by its SHA-256: builds have no network, and pip takes them from this folder.
+      wheels = pkgs: pkgs.linkFarm "agentflan-wheels"
+        (map (file: { inherit (file) name; path = pkgs.fetchurl { inherit (file) url sha256; }; }) (import ./nix/wheels.nix));
       command = pkgs: name: target: {
         type = "app";
         program = toString (pkgs.writeShellScript name ''
@@ -29,6 +32,25 @@
       apps = forEach (pkgs: {
         default = command pkgs "study" "study";
         test = command pkgs "test" "test";
+      });
+      # `nix flake check`: the unit and contract tests, in the locked environment.
+      checks = forEach (pkgs: {
+        default = pkgs.runCommand "agentflan-tests"
+          {
+            nativeBuildInputs = [ pkgs.python311 pkgs.gcc pkgs.git ];
+            PIP_NO_INDEX = "1"; # also in the isolated builds of the few packages that come as source
+            PIP_FIND_LINKS = wheels pkgs;
+            LD_LIBRARY_PATH = pkgs.lib.makeLibraryPath (libraries pkgs);
+          } ''
+          export HOME=$PWD
+          cp -r ${self} source && chmod -R u+w source && cd source
+          python3.11 -m venv .venv
+          .venv/bin/pip install --no-deps --require-hashes --requirement requirements/base.lock
+          .venv/bin/pip install --no-deps torch==2.13.0+cpu
+          .venv/bin/pip install --no-deps --no-build-isolation --editable .
+          .venv/bin/pytest tests/unit tests/contract -m "not slow"
+          touch $out
+        '';
       });
     };
 }

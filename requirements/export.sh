@@ -6,7 +6,7 @@ export_lock() { uv export --frozen --offline --quiet --no-emit-project --no-head
 
 skip=(--no-emit-package torch --no-emit-package triton)
 while read -r name; do skip+=(--no-emit-package "$name"); done \
-  < <(grep -oE '^name = "(nvidia|cuda)-[^"]+"' uv.lock | cut -d'"' -f2)
+  < <(grep -oE '^name = "(nvidia|cuda)-[^"]+"' uv.lock | cut -d'"' -f2 | grep -vx nvidia-ml-py)
 
 note='# Written by requirements/export.sh from uv.lock; do not edit.'
 { echo "$note"; export_lock "${skip[@]}"; } > requirements/base.lock
