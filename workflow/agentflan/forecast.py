@@ -71,13 +71,27 @@ def forecasts(plan: Plan, results: Path = RESULTS) -> list[Forecast]:
 
 
 def summary(plan: Plan, results: Path = RESULTS) -> list[str]:
-    """One line for each model that trains on GPUs.
+    """One line for each model that trains on GPUs, and where to read more.
 
     Raises:
         ConfigError: as `forecasts`.
     """
     placements = _placements(plan, [model for model in plan.models if plan.recipe(model).gpus], results)
-    return [_line(plan, placement, list(_of_model(plan, placement, results))) for placement in placements]
+    lines = [_line(plan, placement, list(_of_model(plan, placement, results))) for placement in placements]
+    return [*lines, f"each of them, memory by part: agentflan plan --study {plan.name}"] if lines else []
+
+
+def expected_hours(plan: Plan, model: str, condition: str, results: Path = RESULTS) -> float | None:
+    """Hours of one fine-tune on its GPUs; None on a CPU, or without a workload.
+
+    Raises:
+        ConfigError: as `agentflan.placement.place`.
+    """
+    load = workload(plan.study, condition, plan.condition(condition), results)
+    if load is None or not plan.recipe(model).gpus:
+        return None
+    placement = place(plan.configuration, model, results=results)
+    return _time(plan, placement, load, plan.recipe(model)).hours
 
 
 def estimated(forecasts: list[Forecast]) -> bool:
@@ -108,7 +122,7 @@ def _of_model(plan: Plan, placement: Placement, results: Path) -> Iterator[Forec
 def _time(plan: Plan, placement: Placement, load: Workload, recipe: Recipe) -> Time:
     job, hardware = placement.job, plan.study.hardware
     assert hardware is not None  # else there is no placement
-    tokens, per_token = load.tokens * recipe.epochs, flops_per_token(job.shape, load.mean)
+    tokens, per_token = load.tokens * recipe.epochs, flops_per_token(job.shape, load.mean, job.lora_rank > 0)
     steps = max(1, -(-round(load.conversations * recipe.epochs) // recipe.batch))
     rows = -(-tokens / steps // (job.row_length * PACKED))  # of a step
     positions = -(-rows // placement.gpus) * job.row_length  # of the fullest GPU in a step

@@ -15,6 +15,8 @@ HELD_IN_WEIGHTS: Mapping[str, float] = {
     "os": 19.14,
     "db": 11.92,
 }
+# The benchmarks that measure these tasks.
+HELD_IN_BENCHMARKS: Mapping[str, str] = {task: f"agentbench_{task}" for task in HELD_IN_WEIGHTS}
 
 
 def held_in(scores: Mapping[str, float]) -> float:

@@ -5,7 +5,7 @@ Light on purpose: planning imports this, and every job of a cluster plans anew.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,23 @@ def training_settings(configuration: Configuration, model: str, recipe: Recipe) 
     Raises:
         ConfigError: see `place`.
     """
-    return recipe.model_dump(exclude={"gpus"}) | asdict(layout(configuration, model, recipe))
+    return recipe.model_dump(exclude={"gpus", "snapshot_every"}) | asdict(layout(configuration, model, recipe))
+
+
+def processes(configuration: Configuration, model: str, recipe: Recipe) -> tuple[int, int]:
+    """Processes on each node and nodes: one process a GPU, one alone on a CPU.
+
+    Raises:
+        ConfigError: no hardware is configured, or the nodes would hold different numbers of processes.
+    """
+    if recipe.gpus == 0:
+        return 1, 1
+    nodes = -(-recipe.gpus // _limits(configuration, model).gpus_per_node)  # whole nodes
+    if recipe.gpus % nodes:
+        raise ConfigError(
+            [f"models.yaml: key {model}.recipe.gpus: {recipe.gpus} do not spread evenly over {nodes} nodes"]
+        )
+    return recipe.gpus // nodes, nodes
 
 
 def layout(configuration: Configuration, model: str, recipe: Recipe) -> Layout:
@@ -51,7 +67,7 @@ def layout(configuration: Configuration, model: str, recipe: Recipe) -> Layout:
     """
     wish = _wish(recipe)
     if recipe.gpus == 0:
-        wish = _on_cpu(wish)
+        wish = _on_cpu(wish, recipe)
     if not any(value == "auto" for value in vars(wish).values()):
         return choose_fixed(model, wish)
     return place(configuration, model, recipe).layout
@@ -74,9 +90,9 @@ def place(
     recipe = recipe or configuration.models[model].recipe
     job = _job(shape(configuration, model, results), recipe)
     if recipe.gpus == 0:
-        return Placement(model, 0, 0, job, choose_fixed(model, _on_cpu(_wish(recipe))))
+        return Placement(model, 0, 0, job, choose_fixed(model, _on_cpu(_wish(recipe), recipe)))
     limits = _limits(configuration, model)
-    nodes = -(-recipe.gpus // limits.gpus_per_node)  # whole nodes
+    _, nodes = processes(configuration, model, recipe)
     return Placement(model, recipe.gpus, nodes, job, choose(model, job, limits, _wish(recipe)))
 
 
@@ -109,6 +125,8 @@ def peak_flops(configuration: Configuration) -> float:
 def shape(configuration: Configuration, model: str, results: Path) -> LlamaShape:
     """The shape of a model: from its weights where they are there, else from the configuration.
 
+    The tokenizer of a model that is trained from scratch may find fewer entries than the study allows it.
+
     Raises:
         ConfigError: neither is there, or they contradict each other.
     """
@@ -119,6 +137,8 @@ def shape(configuration: Configuration, model: str, results: Path) -> LlamaShape
             raise ConfigError([f"models.yaml: key {model}.shape: not given; memory cannot be planned without it"])
         return configured
     found = _shape_of_weights(path)
+    if configured and configuration.models[model].scratch and found.vocabulary < configured.vocabulary:
+        configured = replace(configured, vocabulary=found.vocabulary)
     for field, value in asdict(found).items():
         if configured is not None and value != getattr(configured, field):
             expected = getattr(configured, field)
@@ -150,7 +170,15 @@ def _job(shape: LlamaShape, recipe: Recipe) -> Job:
     """Rows of a pass: as the recipe says, or at worst one for each conversation that falls to a process."""
     processes = max(1, recipe.gpus)
     rows = recipe.rows_per_pass or -(-recipe.batch // processes)
-    return Job(shape, processes, recipe.row_length or recipe.max_length, rows, recipe.dtype)
+    return Job(
+        shape,
+        processes,
+        recipe.row_length or recipe.max_length,
+        rows,
+        recipe.dtype,
+        fused_layers=recipe.fused_layers,
+        lora_rank=recipe.lora_rank,
+    )
 
 
 def _limits(configuration: Configuration, model: str) -> Limits:
@@ -166,6 +194,6 @@ def _wish(recipe: Recipe) -> Wish:
     return Wish(recipe.zero, recipe.offload, recipe.checkpoint_activations)
 
 
-def _on_cpu(wish: Wish) -> Wish:
-    plain = {"zero": 0, "offload": "none", "checkpoint_activations": False}
+def _on_cpu(wish: Wish, recipe: Recipe) -> Wish:
+    plain = {"zero": 0 if recipe.dtype == "float32" else 2, "offload": "none", "checkpoint_activations": False}
     return Wish(**{key: plain[key] if value == "auto" else value for key, value in vars(wish).items()})

@@ -228,9 +228,8 @@ def _saved_bytes(shape: LlamaShape, tokens: int, checkpoint: bool, dtype: str) -
             saved[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
         return tensor
 
-    positions = torch.arange(tokens // 2).repeat(2)[None]  # two documents in a row
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        output = model(input_ids=torch.zeros(1, tokens, dtype=torch.long), position_ids=positions, use_cache=False)
+        output = model(input_ids=torch.zeros(1, tokens, dtype=torch.long), use_cache=False)  # one conversation: no mask
     assert output.last_hidden_state.requires_grad
     return sum(storage.nbytes() for storage in saved.values())
 

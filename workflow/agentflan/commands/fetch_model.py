@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from pathlib import Path
 
-from agentflan.errors import NotAvailable
+from agentflan.arguments import OutputPath
+from agentflan.errors import FileError, NotAvailable
 
 WANTED = ["*.json", "*.safetensors", "tokenizer.model", "*.jinja", "LICENSE*", "USE_POLICY*"]
 
@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of the command."""
     parser.add_argument("--hub", required=True, help="hub id, owner/name")
     parser.add_argument("--revision", required=True, help="full commit of the hub repository")
-    parser.add_argument("--out", type=Path, required=True, help="the model's folder")
+    parser.add_argument("--out", type=OutputPath, required=True, help="the model's folder")
 
 
 def run(arguments: argparse.Namespace) -> str:
@@ -23,6 +23,7 @@ def run(arguments: argparse.Namespace) -> str:
 
     Raises:
         NotAvailable: the hub cannot be reached, or the licence of a gated model was not accepted.
+        FileError: the model's weights are pickles, which could run code.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
@@ -39,6 +40,8 @@ def run(arguments: argparse.Namespace) -> str:
         raise NotAvailable(
             f"{arguments.hub}@{arguments.revision}: cannot be fetched ({type(error).__name__})"
         ) from None
+    if not any(partial.glob("*.safetensors")):
+        raise FileError(partial, f"no *.safetensors of {arguments.hub}@{arguments.revision}", "weights in that format")
     shutil.rmtree(partial / ".cache", ignore_errors=True)
     partial.rename(arguments.out)
     return f"{arguments.out}: {arguments.hub}@{arguments.revision}"

@@ -10,16 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agentflan import templates
+from agentflan.arguments import InputPath, OutputPath
 from agentflan.files import read_jsonl
 from agentflan.records import from_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of the command."""
-    parser.add_argument("--in", dest="inputs", type=Path, nargs="+", required=True, help="JSON-lines files")
+    parser.add_argument("--in", dest="inputs", type=InputPath, nargs="+", required=True, help="JSON-lines files")
     parser.add_argument("--vocab", type=int, required=True, help="entries at most, the 256 bytes included")
     parser.add_argument("--template", choices=templates.names(), default="llama2", help="chat template to store")
-    parser.add_argument("--out", type=Path, required=True, help="the tokenizer's folder")
+    parser.add_argument("--out", type=OutputPath, required=True, help="the tokenizer's folder")
 
 
 def run(arguments: argparse.Namespace) -> str:

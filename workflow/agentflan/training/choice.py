@@ -63,6 +63,11 @@ def layouts(wish: Wish) -> list[Layout]:
     return sorted(allowed, key=speed, reverse=True)
 
 
+def possible(job: Job, wish: Wish) -> list[Layout]:
+    """Of these, what a fine-tune can be laid out as: ZeRO 3 cannot merge low-rank additions."""
+    return [layout for layout in layouts(wish) if job.lora_rank == 0 or layout.zero < 3]
+
+
 def lacking(job: Job, layout: Layout, limits: Limits) -> tuple[int, int]:
     """(bytes that each GPU lacks, bytes that each host lacks); both 0 where it fits."""
     need = memory(job, layout)
@@ -73,7 +78,7 @@ def lacking(job: Job, layout: Layout, limits: Limits) -> tuple[int, int]:
 
 def fitting(job: Job, limits: Limits, wish: Wish) -> Layout | None:
     """The fastest layout that fits, if there is one."""
-    return next((layout for layout in layouts(wish) if lacking(job, layout, limits) == (0, 0)), None)
+    return next((layout for layout in possible(job, wish) if lacking(job, layout, limits) == (0, 0)), None)
 
 
 def choose(name: str, job: Job, limits: Limits, wish: Wish) -> Layout:
@@ -90,6 +95,8 @@ def choose(name: str, job: Job, limits: Limits, wish: Wish) -> Layout:
     """
     if not layouts(wish):
         raise ConfigError([f"{name}: offload: optimizer needs ZeRO 1, 2 or 3; found zero: {wish.zero}"])
+    if not possible(job, wish):
+        raise ConfigError([f"{name}: lora_rank: {job.lora_rank} needs ZeRO 0, 1 or 2; found zero: {wish.zero}"])
     layout = fitting(job, limits, wish)
     if layout is None:
         raise ConfigError([refusal(name, job, limits, wish)])
@@ -98,7 +105,7 @@ def choose(name: str, job: Job, limits: Limits, wish: Wish) -> Layout:
 
 def refusal(name: str, job: Job, limits: Limits, wish: Wish) -> str:
     """The sentence that says by how much a fine-tune does not fit, and what would help."""
-    best = min(layouts(wish), key=lambda layout: sum(lacking(job, layout, limits)))
+    best = min(possible(job, wish), key=lambda layout: sum(lacking(job, layout, limits)))
     need = memory(job, best)
     gpu, host = lacking(job, best, limits)
     usable = limits.gpu_memory * (1 - SPARE)
@@ -163,7 +170,7 @@ def _shorter_rows(job: Job, limits: Limits, wish: Wish) -> Iterator[str]:
 
 
 def _larger_gpus(job: Job, limits: Limits, wish: Wish) -> Iterator[str]:
-    hosted = [layout for layout in layouts(wish) if lacking(job, layout, limits)[1] == 0]
+    hosted = [layout for layout in possible(job, wish) if lacking(job, layout, limits)[1] == 0]
     if hosted:
         peak = min(memory(job, layout).peak for layout in hosted)
         yield f"GPUs of {_gib(peak / (1 - SPARE))}"

@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy
+
 from agentflan import templates
 from agentflan.errors import RecordError
 from agentflan.files import read_jsonl
 from agentflan.randomness import generator
 from agentflan.records import CAPABILITIES, CONVERSATION, Trajectory, from_json
 from agentflan.templates import Encoded
-from agentflan.training.packing import best_fit
+from agentflan.training import packing
+from agentflan.training.recipe import Settings
 
 
 class Text(NamedTuple):
@@ -27,14 +30,34 @@ class Text(NamedTuple):
 
 @dataclass(frozen=True)
 class Example:
-    """A tokenized conversation with its origin."""
+    """A tokenized conversation with its origin. All arrays have shape (tokens,); a token takes 7 bytes."""
 
-    encoded: Encoded
+    input_ids: numpy.ndarray  # int32
+    loss: numpy.ndarray  # bool
+    capability: numpy.ndarray  # int8, index into CAPABILITIES, -1 where the token bears no loss
+    is_format: numpy.ndarray  # bool
     stream: str
     dataset: str
 
+    @staticmethod
+    def of(encoded: Encoded, stream: str, dataset: str) -> Example:
+        """The arrays of an encoded conversation."""
+        return Example(
+            numpy.asarray(encoded.input_ids, numpy.int32),
+            numpy.asarray(encoded.loss, bool),
+            numpy.asarray(encoded.capability, numpy.int8),
+            numpy.asarray(encoded.is_format, bool),
+            stream,
+            dataset,
+        )
+
     def __len__(self) -> int:
-        return len(self.encoded.input_ids)
+        return len(self.input_ids)
+
+    @property
+    def bearing(self) -> int:
+        """Tokens that are predicted and bear loss; the first token is never predicted."""
+        return int(self.loss[1:].sum())
 
 
 @dataclass
@@ -81,7 +104,7 @@ def read_examples(
         counts.conversations += 1
         counts.tokens += len(encoded.input_ids)
         counts.loss_tokens += sum(encoded.loss[1:])
-        examples.append(Example(encoded, row.stream, row.dataset))
+        examples.append(Example.of(encoded, row.stream, row.dataset))
     return examples, counts
 
 
@@ -97,10 +120,28 @@ def batches(examples: list[Example], batch: int, epochs: float, seed: int) -> It
         yield [examples[index] for index in order[start : min(start + batch, wanted)]]
 
 
-def rows_of(examples: list[Example], max_length: int) -> list[list[Example]]:
-    """A global batch as packed rows."""
+def rows_of(examples: list[Example], max_length: int, multiple: int = 1) -> list[list[Example]]:
+    """A global batch as packed rows, their number a multiple of `multiple` where the conversations allow it."""
     lengths = [len(example) for example in examples]
-    return [[examples[index] for index in row] for row in best_fit(lengths, max_length)]
+    return [[examples[index] for index in row] for row in packing.rows(lengths, max_length, multiple)]
+
+
+def shares(batch: list[Example], settings: Settings, world: int) -> list[list[list[Example]]]:
+    """A global batch as packed rows, cut into what one process computes in one pass.
+
+    Args:
+        batch: its conversations.
+        settings: the recipe.
+        world: how many processes compute side by side.
+
+    Returns:
+        Lists of rows; number ``pass × world + rank`` is of that pass and process, and the last ones may be missing.
+    """
+    side_by_side = world * (settings.rows_per_pass or 1) if world > 1 else 1
+    capacity = settings.row_length or settings.max_length
+    rows = rows_of(batch, capacity, side_by_side) if settings.packing else [[example] for example in batch]
+    size = settings.rows_per_pass or -(-len(rows) // world)
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 def _read(path: Path) -> Iterator[Trajectory | Text]:
@@ -114,8 +155,8 @@ def _read(path: Path) -> Iterator[Trajectory | Text]:
 
 
 def _encode_text(text: str, tokenizer: Any) -> Encoded:
-    ids = [tokenizer.bos_token_id, *tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids]
-    ids.append(tokenizer.eos_token_id)
+    start = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
+    ids = [*start, *tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids, tokenizer.eos_token_id]
     return Encoded(ids, [True] * len(ids), [CAPABILITIES.index(CONVERSATION)] * len(ids), [False] * len(ids))
 
 

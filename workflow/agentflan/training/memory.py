@@ -57,6 +57,7 @@ class Job:
     accumulation: Literal["bfloat16", "float32"] = "float32"  # DeepSpeed's data_types.grad_accum_dtype, ZeRO 1 to 3
     fused_layers: bool = False  # norms, rotations and activations by fused kernels that keep only their inputs
     bucket: int = BUCKET  # elements
+    lora_rank: int = 0  # 0: all weights are trained
 
     @property
     def tokens(self) -> int:
@@ -64,9 +65,19 @@ class Job:
         return self.row_length * self.rows_per_pass
 
     @property
+    def trained(self) -> int:
+        """Parameters that have gradients and optimizer states."""
+        return self.shape.lora(self.lora_rank) if self.lora_rank else self.shape.parameters
+
+    @property
+    def weights(self) -> int:
+        """All parameters, with the low-rank additions."""
+        return self.shape.parameters + self.shape.lora(self.lora_rank)
+
+    @property
     def partition(self) -> int:
-        """Parameters that fall to one process where states are spread."""
-        return -(-self.shape.parameters // self.gpus)
+        """Trained parameters that fall to one process where states are spread."""
+        return -(-self.trained // self.gpus)
 
 
 @dataclass(frozen=True)
@@ -99,7 +110,7 @@ def memory(job: Job, layout: Layout) -> Memory:
     offload = layout.offload == "optimizer"
     held, update = _offloaded_gradients(job, layout) if offload else _gradients(job, layout)
     return Memory(
-        weights=_SIZE[job.dtype] * (job.partition if layout.zero == 3 else job.shape.parameters),
+        weights=_SIZE[job.dtype] * (job.partition if layout.zero == 3 else job.weights),
         gradients=held,
         optimizer=0 if offload else _optimizer(job, layout),
         activations=_activations(job, layout),
@@ -118,12 +129,12 @@ def _optimizer(job: Job, layout: Layout) -> int:
     """
     if layout.zero:
         return 12 * job.partition
-    return (8 if job.dtype == "float32" else 12) * job.shape.parameters
+    return (8 if job.dtype == "float32" else 12) * job.trained
 
 
 def _gradients(job: Job, layout: Layout) -> tuple[int, int]:
     """(bytes held until the update, further bytes during the update)."""
-    every, own = job.shape.parameters, job.partition
+    every, own = job.trained, job.partition
     part = min(own, SUB_GROUP)  # ZeRO 3 updates one sub-group after another
     size = _SIZE[job.dtype]
     if job.accumulation == "float32" and job.dtype == "bfloat16" and layout.zero:
@@ -145,21 +156,21 @@ def _offloaded_gradients(job: Job, layout: Layout) -> tuple[int, int]:
     """The same on the GPU where the optimizer is on the host: ZeRO 1 keeps all, 2 the fp32 accumulation, 3 nothing."""
     size = 4 if job.accumulation == "float32" else _SIZE[job.dtype]
     wide = size > _SIZE[job.dtype]
-    return {1: size * job.shape.parameters, 2: size * job.partition if wide else 0, 3: 0}[layout.zero], 0
+    return {1: size * job.trained, 2: size * job.partition if wide else 0, 3: 0}[layout.zero], 0
 
 
 def _activations(job: Job, layout: Layout) -> int:
     """What the backward pass needs again, and the gradients of one layer's insides on the way back.
 
-    Each layer keeps 24 × hidden + 8 × intermediate bytes a token in bf16: of each norm the input in fp32, the scaled
-    input and the output; query, key, value (keys and values repeated for grouped-query attention); the attention's
-    output; four vectors of the feed-forward layer. The block-diagonal mask adds 2 × row length. Fused kernels with
-    attention by document boundaries keep 16 and 8 and no mask. Checkpointed layers keep their input alone, and one
-    layer at a time is computed anew.
+    Each layer keeps 24 × hidden + 8 × intermediate bytes a token in bf16, less with fewer key heads: of each norm the
+    input in fp32, the scaled input and the output; query, key and value; the attention's output; four vectors of the
+    feed-forward layer. Fused kernels keep 16 and 8. Attention by conversation has no mask. Checkpointed layers keep
+    their input alone, and one layer at a time is computed anew.
     """
     shape, scale = job.shape, _SIZE[job.dtype] / 2
-    plain = (8 if job.dtype == "bfloat16" else 4) * shape.hidden + 2 * job.row_length
-    layer = 16 * shape.hidden + 8 * shape.intermediate + (0 if job.fused_layers else plain)
+    plain = (8 if job.dtype == "bfloat16" else 4) * shape.hidden
+    keys = shape.hidden // shape.heads * shape.kv_heads
+    layer = 12 * shape.hidden + 4 * keys + 8 * shape.intermediate + (0 if job.fused_layers else plain)
     layer += (4 * shape.heads + 8) / scale  # fp32 sums of softmax and norms
     backward = 4 * shape.hidden + 6 * shape.intermediate
     kept = 2 * shape.hidden * shape.layers + layer if layout.checkpoint_activations else layer * shape.layers
@@ -184,7 +195,7 @@ def _buffers(job: Job, layout: Layout) -> int:
     size = _SIZE[job.dtype]
     wide = 4 if job.accumulation == "float32" and job.dtype == "bfloat16" else 0
     if layout.zero in (0, 1):
-        bucket = min(job.bucket, job.shape.parameters) * (wide or size if layout.zero else size)
+        bucket = min(job.bucket, job.trained) * (wide or size if layout.zero else size)
         return bucket if job.gpus > 1 else 0
     if layout.zero == 2:
         return job.bucket * size + (wide or size) * job.shape.embedding

@@ -51,6 +51,12 @@ class LlamaShape:
         kv = self.hidden // self.heads * self.kv_heads
         return 2 * self.hidden * (self.hidden + kv) + 3 * self.hidden * self.intermediate
 
+    def lora(self, rank: int) -> int:
+        """Weights of low-rank additions to every matrix of the layers."""
+        kv = self.hidden // self.heads * self.kv_heads
+        sides = 4 * self.hidden + 2 * (self.hidden + kv) + 3 * (self.hidden + self.intermediate)
+        return rank * self.layers * sides
+
     @property
     def norms(self) -> int:
         """Weights of all RMS norms: two a layer and the last."""

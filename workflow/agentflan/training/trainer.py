@@ -7,165 +7,172 @@ passes or processes. On a CPU with one process this is the same loop as on a clu
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
-from pathlib import Path
+import math
 from typing import Any
 
 import torch
-from torch import distributed
 
 from agentflan.errors import AgentFlanError
-from agentflan.training.data import Example, batches, rows_of
-from agentflan.training.loss import GroupTable, Row, TokenLosses, pack
-from agentflan.training.recipe import Settings
+from agentflan.randomness import generator
+from agentflan.training import attention, processes, signals
+from agentflan.training.data import Example, batches, shares
+from agentflan.training.loss import GroupTable, Parts, Row, TokenLosses, pack
+from agentflan.training.meter import Meter
+from agentflan.training.recipe import Settings, engine_configuration
+from agentflan.training.snapshot import Snapshots
 
-Parts = dict[tuple[str, str], tuple[float, int]]  # (kind, group) → summed loss, tokens
 LossRow = dict[str, Any]  # step, kind, group, loss_sum, tokens
-log = logging.getLogger(__name__)
 
 
 class TrainingFailed(AgentFlanError):
     """The loss is not a number, or another reason to stop."""
 
 
-def train(model: Any, examples: list[Example], settings: Settings, pad: int) -> list[LossRow]:
-    """Train a model in place.
+class Interrupted(AgentFlanError):
+    """SIGTERM came; the run can go on from its snapshot."""
+
+    exit_code = 143
+
+
+def train(
+    model: Any,
+    examples: list[Example],
+    settings: Settings,
+    pad: int,
+    snapshots: Snapshots | None = None,
+    meter: Meter | None = None,
+) -> list[LossRow]:
+    """Train a model in place, from the newest snapshot on if there is one.
 
     Args:
         model: a causal language model of `transformers`.
         examples: tokenized conversations.
         settings: the recipe.
         pad: id of the padding token.
+        snapshots: where the run is saved on the way.
+        meter: measures the run and tells of it.
 
     Returns:
         Summed loss (natural log) and tokens for each step and group.
 
     Raises:
-        TrainingFailed: the loss of a step is not finite.
+        TrainingFailed: the loss of a step is not finite, or the GPU's memory is full.
+        Interrupted: SIGTERM; a snapshot is written first.
+        ProcessFailed: a snapshot cannot be written.
     """
     torch.set_num_threads(settings.threads)
-    torch.manual_seed(settings.seed)
+    processes.join()
     steps = list(batches(examples, settings.batch, settings.epochs, settings.seed))
-    engine = _engine(model, settings)
-    table, rows = GroupTable(), []
-    for number, batch in enumerate(steps):
-        _set_learning_rate(engine, settings.learning_rate(number, len(steps)))
-        parts = _step(engine, batch, settings, table, pad)
-        total, tokens = parts[("all", "all")]
-        if not torch.isfinite(torch.tensor(total)):
-            raise TrainingFailed(f"step {number + 1}: the loss is {total}; lower the learning rate ({settings.lr})")
-        rows += [
-            {"step": number + 1, "kind": kind, "group": group, "loss_sum": loss, "tokens": count}
-            for (kind, group), (loss, count) in sorted(parts.items())
-        ]
-        _report(number + 1, len(steps), total / tokens, len(batch))
+    engine, table = _engine(model, settings), GroupTable(examples)
+    done, facts = snapshots.resume(engine) if snapshots else (0, {})
+    rows: list[LossRow] = facts.get("losses", [])
+    meter = meter or Meter()
+    meter.start(model.config, steps, settings, done, facts.get("meter"))
+    with signals.heeded() as wishes:
+        for number in range(done, len(steps)):
+            torch.manual_seed(generator("step", settings.seed, number).getrandbits(63))
+            rate = settings.learning_rate(number, len(steps))
+            _set_learning_rate(engine, rate)
+            try:
+                parts = _step(engine, steps[number], settings, table, pad)
+            except torch.cuda.OutOfMemoryError:
+                raise TrainingFailed(
+                    f"step {number + 1}: the GPU's memory is full; lower rows_per_pass or row_length, or checkpoint "
+                    "activations (`agentflan plan` says what should fit)"
+                ) from None
+            rows += _loss_rows(number + 1, parts, settings)
+            meter.step(number + 1, parts, rate)
+            _heed(processes.largest(wishes.take()), snapshots, engine, number + 1, len(steps), rows, meter)
     return rows
 
 
+def _heed(
+    wish: int,
+    snapshots: Snapshots | None,
+    engine: Any,
+    step: int,
+    steps: int,
+    rows: list[LossRow],
+    meter: Meter,
+) -> None:
+    """Save a snapshot where one is due or asked for; stop if that was the wish."""
+    asked = wish != signals.NOTHING
+    if snapshots and step < steps and (asked or snapshots.due(step)):
+        snapshots.save(engine, step, {"losses": rows, "meter": meter.state()})
+    if wish == signals.STOP and step < steps:
+        kept = f"the same command goes on from {snapshots.folder}" if snapshots else "nothing was kept"
+        raise Interrupted(f"SIGTERM after step {step} of {steps}; {kept}")
+
+
+def _loss_rows(step: int, parts: Parts, settings: Settings) -> list[LossRow]:
+    total = parts[("all", "all")][0]
+    if not math.isfinite(total):
+        raise TrainingFailed(f"step {step}: the loss is {total}; lower the learning rate ({settings.lr})")
+    return [
+        {"step": step, "kind": kind, "group": group, "loss_sum": loss, "tokens": count}
+        for (kind, group), (loss, count) in sorted(parts.items())
+    ]
+
+
 def weights(model: Any) -> dict[str, torch.Tensor]:
-    """The trained weights by name, on the host; those that ZeRO-3 has spread are gathered one at a time."""
+    """The trained weights by name, on the host of the first process alone, and there only once.
+
+    All processes take part: what ZeRO-3 has spread is gathered one at a time.
+    """
     import deepspeed
 
     gathered = {}
     for name, parameter in model.named_parameters():
-        with deepspeed.zero.GatheredParameters([parameter], enabled=hasattr(parameter, "ds_id")):
-            gathered[name] = parameter.detach().cpu().clone()
+        spread = hasattr(parameter, "ds_id")
+        with deepspeed.zero.GatheredParameters([parameter], enabled=spread):
+            if processes.rank() == 0:
+                gathered[name] = parameter.detach().to("cpu", copy=spread)
     return gathered
 
 
 def _step(engine: Any, batch: list[Example], settings: Settings, table: GroupTable, pad: int) -> Parts:
-    rank, world = distributed.get_rank(), distributed.get_world_size()
-    rows = rows_of(batch, settings.row_length or settings.max_length)
-    bearing = sum(sum(example.encoded.loss[1:]) for example in batch)
-    size = settings.rows_per_pass or -(-len(rows) // world)
+    rank, world = processes.rank(), processes.world()
+    parts = shares(batch, settings, world)
+    bearing = sum(example.bearing for example in batch)
     losses, groups = [], []
-    for start in range(0, len(rows), size * world):
-        packed = _share(rows, start + rank * size, size, table, pad)
+    for first in range(0, len(parts), world):
+        packed = _share(parts, first + rank, table, pad)
         each, group = engine(*(part.to(engine.device) for part in packed))
-        engine.set_gradient_accumulation_boundary(start + size * world >= len(rows))
+        engine.set_gradient_accumulation_boundary(first + world >= len(parts))
         engine.backward(each.sum() * (world / bearing))  # the engine takes the mean over processes
         engine.step()
-        losses.append(each.detach().float().cpu())
-        groups.append(group.cpu())
-    return _over_processes(table.sums(torch.cat(losses), torch.cat(groups)))
+        losses.append(each.detach())
+        groups.append(group)
+    # Fetched once a step: a GPU that is asked after each pass waits for the next one's kernels.
+    return table.parts(processes.summed(table.sums(torch.cat(losses).cpu(), torch.cat(groups).cpu())))
 
 
-def _share(rows: list[list[Example]], start: int, size: int, table: GroupTable, pad: int) -> Row:
+def _share(parts: list[list[list[Example]]], number: int, table: GroupTable, pad: int) -> Row:
     """The packed rows of one process; where none is left, a conversation without loss, so that all keep step."""
-    if start < len(rows):
-        return pack(rows[start : start + size], table, pad)
-    idle = pack([rows[0][:1]], table, pad)
+    if number < len(parts):
+        return pack(parts[number], table, pad)
+    idle = pack([parts[0][0][:1]], table, pad)
     return idle._replace(labels=torch.full_like(idle.labels, -100))
 
 
-def _over_processes(parts: Parts) -> Parts:
-    """Sums over all processes, added in the order of their ranks."""
-    if distributed.get_world_size() == 1:
-        return parts
-    each: list[Parts] = [{}] * distributed.get_world_size()
-    distributed.all_gather_object(each, parts)
-    total: Parts = {}
-    for one in each:
-        for name, (loss, count) in one.items():
-            before = total.get(name, (0.0, 0))
-            total[name] = (before[0] + loss, before[1] + count)
-    return total
-
-
 def _engine(model: Any, settings: Settings) -> Any:
-    os.environ.setdefault("DS_ACCELERATOR", "cuda" if torch.cuda.is_available() else "cpu")
     import deepspeed
 
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
-    if not deepspeed.comm.is_initialized():
-        _start(deepspeed)
+    model.set_attn_implementation(attention.NAME)
+    model.train()  # loaded weights come for evaluation, and then no activations are checkpointed
     if settings.checkpoint_activations:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=settings.lr, betas=(0.9, settings.beta2), weight_decay=settings.weight_decay
+        [parameter for parameter in model.parameters() if parameter.requires_grad],
+        lr=settings.lr,
+        betas=(0.9, settings.beta2),
+        weight_decay=settings.weight_decay,
+        fused=True,  # no temporary copies of the weights
     )
-    return deepspeed.initialize(model=TokenLosses(model), optimizer=optimizer, config=_configuration(settings))[0]
-
-
-def _configuration(settings: Settings) -> dict[str, Any]:
-    """DeepSpeed's configuration: where states lie, and fp32 sums of bf16 gradients, as the memory model assumes."""
-    bf16 = settings.dtype == "bfloat16"
-    zero: dict[str, Any] = {"stage": settings.zero}
-    if settings.offload == "optimizer":
-        zero["offload_optimizer"] = {"device": "cpu"}
-    return {
-        "train_micro_batch_size_per_gpu": 1,  # packed rows vary; the loop scales the loss by tokens itself
-        "gradient_accumulation_steps": 1,
-        "gradient_clipping": settings.clip,
-        "zero_optimization": zero,
-        "zero_allow_untested_optimizer": True,
-        "zero_force_ds_cpu_optimizer": False,
-        "bf16": {"enabled": bf16},
-        **({"data_types": {"grad_accum_dtype": "fp32"}} if bf16 and settings.zero else {}),
-    }
-
-
-def _start(deepspeed: Any) -> None:
-    """Join the processes of a launcher, or be the only one: then a file to meet at, so that jobs never clash."""
-    # The shared-memory operator is compiled at first use, for half a minute; gloo does without.
-    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    backend = "nccl" if torch.cuda.is_available() else "gloo"
-    if "WORLD_SIZE" in os.environ:
-        deepspeed.init_distributed(backend, auto_mpi_discovery=False, verbose=False)
-        return
-    os.environ.setdefault("LOCAL_RANK", "0")
-    meeting = Path(tempfile.mkdtemp(prefix="agentflan-")) / "processes"
-    deepspeed.init_distributed(
-        backend, init_method=f"file://{meeting}", rank=0, world_size=1, auto_mpi_discovery=False, verbose=False
-    )
+    return deepspeed.initialize(model=TokenLosses(model), optimizer=optimizer, config=engine_configuration(settings))[0]
 
 
 def _set_learning_rate(engine: Any, rate: float) -> None:
     for group in engine.optimizer.param_groups:
         group["lr"] = rate
-
-
-def _report(step: int, steps: int, loss: float, conversations: int) -> None:
-    if step == 1 or step == steps or step % max(1, steps // 20) == 0:
-        log.info("step %d of %d: loss %.4f over %d conversations", step, steps, loss, conversations)
