@@ -54,32 +54,35 @@ def test_tasks_have_unique_ids_and_a_limit_keeps_some_of_them(name: str, monkeyp
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_episode_asks_for_something(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench.of(name, monkeypatch)
-    for task in bench.tasks:
-        request = bench.module.episode(task, bench.settings).send(None)
+    for request in Bench.of(name, monkeypatch).ask():
         assert isinstance(request, Request)
         assert bool(request.messages) != bool(request.prompt)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_oracle_scores_near_100_and_the_random_agent_near_0(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oracle_scores_near_100_and_the_random_agent_near_chance(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench = Bench.of(name, monkeypatch)
     oracle, lost = bench.score(bench.play_oracle()), bench.score(bench.play_random())
 
     assert oracle["value"] > 99
     assert oracle["outcomes"]["completed"] == len(bench.tasks)
-    assert lost["value"] < 10
+    assert lost["value"] < bench.chance + 10
     assert lost["low"] <= lost["value"] <= lost["high"]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_embedded_world_has_solvable_tasks(name: str, world: Path) -> None:
-    bench = Bench(name, world / benchmarks.load(name).DATA)
+    folder = world / benchmarks.load(name).DATA
+    if not folder.exists():
+        pytest.skip("the world holds no tasks of it: it has a stand-in there, or is not played on made-up tasks")
+    bench = Bench(name, folder)
     oracle, lost = bench.score(bench.play_oracle()), bench.score(bench.play_random())
 
-    assert len(bench.tasks) >= 40
+    assert len(Bench(name, folder, limit=None).tasks) >= 40
     assert oracle["value"] > 99
-    assert lost["value"] < 10
+    assert lost["value"] < bench.chance + 10
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -93,7 +96,7 @@ def test_a_score_is_a_pure_function_of_its_rows(name: str, monkeypatch: pytest.M
 
     assert first == bench.score(list(reversed(rows)))
     assert stored == before
-    assert list(first) == ["value", "low", "high", "n", "parts", "outcomes"]
+    assert list(first) == ["value", "low", "high", "n", "samples", "parts", "outcomes"]
     assert json.loads(json.dumps(first)) == first
 
 

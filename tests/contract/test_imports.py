@@ -39,6 +39,11 @@ def _files(part: str) -> list[Path]:
         ("backends", {*STAGES, "training", "datasets", "world", "tables", "figures", "plan"}),
         ("tables", {*STAGES, "training", "datasets", "benchmarks", "backends", "world", "figures", "plan"}),
         ("figures", {*STAGES, "training", "datasets", "benchmarks", "backends", "world", "plan"}),
+        ("page", {*STAGES, "datasets", "training", "benchmarks", "backends", "world", "tables", "figures", "plan"}),
+        (
+            "provenance",
+            {*STAGES, "datasets", "training", "benchmarks", "backends", "world", "tables", "figures", "page"},
+        ),
         ("chat", {"decomposed", "mixed", "training", "benchmarks", "world"}),
         ("decomposed", {"mixed", "training", "benchmarks", "world"}),
         ("mixed", {"training", "benchmarks", "world", "tables"}),

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,13 +14,14 @@ from typing import Any
 import benchmark_examples
 import pytest
 
-from agentflan import benchmarks, datasets
-from agentflan.backends import Call
-from agentflan.benchmarks._protocol import COMMON_DEFAULTS, Request
+from agentflan import benchmarks, datasets, episodes
+from agentflan.backends import Call, Reply
+from agentflan.benchmarks._protocol import COMMON_DEFAULTS, Request, errors_of
 from agentflan.cli import main
+from agentflan.commands import run_episodes
 from agentflan.episodes import play_all, play_chunk, read_transcripts
 from agentflan.errors import NotAvailable, RecordError
-from agentflan.files import read_json, read_jsonl, write_jsonl
+from agentflan.files import read_json, read_jsonl, write_json, write_jsonl
 
 SETTINGS = COMMON_DEFAULTS | {"batch": 2}
 TASKS = [{"id": f"t{number}", "steps": number % 3 + 1} for number in range(7)]
@@ -113,8 +118,102 @@ def test_a_broken_environment_ends_only_its_own_episode() -> None:
         "error": "OSError: gone",
         "replies": ["break"],
         "messages": [{"role": "user", "content": "t0.0"}, {"role": "assistant", "content": "break"}],
+        "crashes": ["OSError: gone", "OSError: gone"],
     }
     assert rows[1]["outcome"] == "completed"
+
+
+class Fragile:
+    """An environment that breaks in the second step of its first `crashes` lives."""
+
+    def __init__(self, crashes: int) -> None:
+        self.crashes, self.lives = crashes, 0
+        self.NAME, self.episode = "fragile", self._play
+
+    def _play(self, task: dict[str, Any], settings: dict[str, Any]) -> Any:
+        self.lives += 1
+        life = self.lives
+        yield Request(prompt="one")
+        if life <= self.crashes:
+            raise BrokenPipeError("the simulator is dead")
+        reply = yield Request(prompt="two")
+        return {"prediction": reply, "outcome": "completed"}
+
+
+@pytest.mark.parametrize(("crashes", "outcome"), [(0, "completed"), (1, "completed"), (2, "task_error")])
+def test_a_dead_environment_is_restarted_once(crashes: int, outcome: str) -> None:
+    fragile = Fragile(crashes)
+
+    row = play_chunk(fragile, TASKS[:1], lambda calls: ["go"] * len(calls), SETTINGS)[0]
+
+    assert row["outcome"] == outcome
+    assert row.get("crashes", []) == ["BrokenPipeError: the simulator is dead"] * crashes
+    assert row["replies"] == (["go", "go"] if outcome == "completed" else ["go"])
+
+
+def test_the_agent_is_silent_after_a_request_that_it_cannot_answer() -> None:
+    asked: list[str] = []
+
+    def answer(calls: list[Call]) -> list[str]:
+        asked.extend(call.request.messages[-1][1] for call in calls)
+        full = [call.request.messages[-1][1] == "t2.1" for call in calls]
+        return [Reply("", 900, 0, "context_limit") if long else Reply("fine", 9, 2) for long in full]
+
+    rows = play_chunk(BENCHMARK, TASKS[1:3], answer, SETTINGS)
+
+    assert [row["outcome"] for row in rows] == ["completed", "context_limit"]
+    assert rows[1]["replies"] == ["fine", ""]
+    assert rows[1]["error"] == "a request does not fit the model's context"
+    assert rows[1]["usage"] == {"requests": 2, "prompt_tokens": 909, "reply_tokens": 2}
+    assert "t2.2" not in asked
+    assert errors_of(rows) == {"t2": "a request does not fit the model's context"}
+
+
+def test_progress_is_a_line_for_each_tenth_where_there_is_no_terminal(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    play(tmp_path / "out.jsonl", Echo())
+
+    assert caplog.messages[0] == "count episodes: 1 of 7"
+    assert caplog.messages[-1] == "count episodes: 7 of 7"
+
+
+SLOW_RUN = """
+import sys, time
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+from test_episodes import Echo, play
+class Slow(Echo):
+    def __call__(self, calls):
+        time.sleep(0.03)
+        print(len(self.batches), flush=True)
+        return super().__call__(calls)
+play(Path({out!r}), Slow())
+"""
+
+
+@pytest.mark.parametrize("batches", [0, 1, 3, 5, 8])
+def test_a_run_that_is_killed_outright_goes_on(batches: int, tmp_path: Path) -> None:
+    play(tmp_path / "whole.jsonl", Echo())
+    out, again = tmp_path / "out.jsonl", Echo()
+    code = SLOW_RUN.format(tests=str(Path(__file__).parent), out=str(out))
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=_environment()) as process:
+        for _ in range(batches + 1):
+            process.stdout.readline()
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert not out.exists()
+
+    play(out, again)
+
+    assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert len(again.batches) <= 9 - max(0, batches - 2)  # of nine; a chunk takes three at most
+
+
+def _environment() -> dict[str, str]:
+    paths = [str(Path(__file__).parent.parent), *sys.path]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
 
 
 def test_an_episode_must_end_in_a_known_way() -> None:
@@ -167,6 +266,36 @@ def test_the_commands_write_transcripts_and_a_score(tmp_path: Path, example_data
     assert (score["status"], score["agent"], score["value"], score["n"]) == ("done", "agent", 100, 3)
     assert score["settings"]["limit"] == 3
     assert len(list(read_jsonl(tmp_path / "agent" / "t.jsonl"))) == 3
+
+
+def test_chunks_of_other_tasks_or_code_are_not_used(
+    tmp_path: Path, example_data: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def note(*arguments: Any) -> int:
+        write_jsonl(tmp_path / "t.jsonl", [])
+        seen.append(arguments[-1])
+        return 0
+
+    def identity(backend: str = "oracle") -> dict[str, Any]:
+        flags = ["--benchmark", "agent_h", "--data", str(raw), "--backend", backend]
+        assert main(["run_episodes", *flags, "--out", str(tmp_path / "t.jsonl")]) == 0
+        return seen[-1]
+
+    seen: list[dict[str, Any]] = []
+    raw = tmp_path / "raw"
+    write_json(raw / "tasks.json", 1)
+    monkeypatch.setattr(episodes, "play_all", note)
+    first = identity()
+    assert identity() == first
+    write_json(raw / "tasks.json", 10)
+    second = identity()
+    write_json(raw / "receipt.json", {"files": [{"sha256": "a"}]})
+    third = identity()
+    write_json(raw / "receipt.json", {"files": [{"sha256": "b"}]})
+    assert len({str(found["data"]) for found in (first, second, third, identity())}) == 4
+    assert identity("random")["code"] != first["code"]
+    monkeypatch.setattr(run_episodes, "code_digest", lambda *modules: " ".join(modules))
+    assert identity()["code"] == "commands.run_episodes benchmarks.agent_h backends.oracle"
 
 
 def test_without_a_key_nothing_gets_a_number(

@@ -38,7 +38,7 @@ def test_a_wrong_hash_shows_both_and_keeps_the_file_aside(tmp_path: Path, source
         fetch(source, tmp_path / "raw", str(tmp_path / "upstream"), None)
     assert not (tmp_path / "raw" / "data" / "a.json").exists()
     assert not (tmp_path / "raw" / "receipt.json").exists()
-    assert (tmp_path / "raw" / "data" / "a.json.part").exists()
+    assert [path.name for path in (tmp_path / "raw" / "data").iterdir()] == ["a.json.bad"]
 
 
 def test_a_wrong_size_and_a_missing_file_are_named(tmp_path: Path, source: Source) -> None:
@@ -69,6 +69,9 @@ class _Server(BaseHTTPRequestHandler):
         given = self.headers.get("Range")
         self.asked.append(given)
         start = int(given.removeprefix("bytes=").rstrip("-")) if given else 0
+        if start >= len(CONTENT):
+            self.send_error(416)
+            return
         self.send_response(206 if given else 200)
         self.send_header("Content-Length", str(len(CONTENT) - start))
         self.end_headers()
@@ -94,6 +97,23 @@ def test_a_cut_off_download_goes_on_where_it_stopped(tmp_path: Path, source: Sou
     fetch(source, tmp_path / "raw", server, None)
     assert (tmp_path / "raw" / "data" / "a.json").read_bytes() == CONTENT
     assert _Server.asked == [None, "bytes=1000-"]
+
+
+@pytest.mark.parametrize("whole", [CONTENT, CONTENT[::-1]])
+def test_a_whole_download_is_used_if_it_is_right_and_replaced_if_it_is_wrong(
+    tmp_path: Path, source: Source, server: str, whole: bytes
+) -> None:
+    target = tmp_path / "raw" / "data" / "a.json"
+    target.parent.mkdir(parents=True)
+    target.with_name("a.json.part").write_bytes(whole)
+    if whole != CONTENT:
+        with pytest.raises(FileError, match=r"kept for a look as a\.json\.bad; run it again"):
+            fetch(source, tmp_path / "raw", server, None)
+        with pytest.raises((FileError, NotAvailable), match="What came is kept"):  # this server cuts whole answers
+            fetch(source, tmp_path / "raw", server, None)
+    fetch(source, tmp_path / "raw", server, None)
+    assert target.read_bytes() == CONTENT
+    assert target.with_name("a.json.bad").exists() == (whole != CONTENT)
 
 
 def test_what_is_there_and_right_is_not_fetched_again(tmp_path: Path, source: Source, server: str) -> None:

@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from agentflan.errors import AgentFlanError, NotAvailable, RecordError
-from agentflan.replies import ReplySettings, cache_key, fetch_replies, highest_cost, read_cache
+from agentflan.errors import AgentFlanError, ConfigError, NotAvailable, RecordError
+from agentflan.replies import ReplySettings, cache_key, fetch_replies
+from agentflan.reply_cache import read_answers
 
 KEY = "sk-made-up-key-for-tests"
-QUICK = ReplySettings(model="parrot", concurrency=4, attempts=4, timeout=0.5, backoff=0.01, max_tokens=20)
+QUICK = ReplySettings(
+    "parrot", concurrency=4, attempts=4, timeout=0.5, backoff=0.01, max_tokens=20, prompt_price=2.0, reply_price=3.0
+)
 
 
 def talk(text: str) -> list[dict[str, str]]:
@@ -129,8 +132,8 @@ def test_requests_run_side_by_side_within_the_limit(server: Server, tmp_path: Pa
 def test_a_failed_run_goes_on_where_it_stopped(server: Server, tmp_path: Path) -> None:
     cache, talks = tmp_path / "replies.jsonl", [talk("a"), talk("b"), talk("bad")]
     server.faults = lambda text, attempt: 500 if text == "bad" else None
-    with pytest.raises(NotAvailable, match="status 500"):
-        fetch_replies(talks, cache, QUICK)
+    with pytest.raises(AgentFlanError, match=r"status 500.*repeat the command"):
+        fetch_replies(talks, cache, replace(QUICK, concurrency=1))
     assert server.tries["bad"] == QUICK.attempts
 
     server.faults = lambda text, attempt: None
@@ -145,7 +148,7 @@ def test_a_line_cut_off_by_a_killed_run_is_asked_again(server: Server, tmp_path:
 
     assert fetch_replies([talk("a"), talk("b")], cache, QUICK) == ["echo a", "echo b"]
     assert server.tries == {"a": 1, "b": 2}
-    assert len(read_cache(cache)) == 2
+    assert len(read_answers(cache)) == 2
 
 
 def test_a_broken_line_is_named(tmp_path: Path) -> None:
@@ -153,27 +156,39 @@ def test_a_broken_line_is_named(tmp_path: Path) -> None:
     cache.write_text('{"key":"x","reply":"y"}\n{"key":1}\n')
 
     with pytest.raises(RecordError, match=r"replies\.jsonl: record 2"):
-        read_cache(cache)
+        read_answers(cache)
 
 
-def test_the_spending_cap_holds(server: Server, tmp_path: Path) -> None:
-    cache = tmp_path / "replies.jsonl"
-    price = highest_cost(talk("0"), QUICK)
-    capped = replace(QUICK, concurrency=1, max_cost=2.5 * price)
-    talks = [talk(str(number)) for number in range(6)]
+def test_the_spending_cap_holds_over_all_runs(server: Server, tmp_path: Path) -> None:
+    """A reply is paid at its real length, and is booked at its longest before it is asked for."""
+    cache, talks = tmp_path / "replies.jsonl", [talk(str(number)) for number in range(9)]
+    paid, longest = (3 * 2 + 2 * 3) / 1e6, (8 * 2 + 20 * 3) / 1e6
+    capped = replace(QUICK, max_cost=3 * paid + longest)
 
-    for known in (2, 4):
-        with pytest.raises(AgentFlanError, match="spending cap"):
+    for _ in range(2):
+        with pytest.raises(AgentFlanError, match=r"spending cap.*raise max_cost"):
             fetch_replies(talks, cache, capped)
-        assert len(read_cache(cache)) == sum(server.tries.values()) == known
-    assert len(fetch_replies(talks, cache, capped)) == 6
+        assert len(read_answers(cache)) == sum(server.tries.values()) == 4
+    assert len(fetch_replies(talks, cache, replace(QUICK, max_cost=9 * longest))) == 9
+
+
+def test_a_cap_on_tokens_needs_no_price(server: Server, tmp_path: Path) -> None:
+    unpriced = replace(QUICK, prompt_price=None)
+    with pytest.raises(ConfigError, match="prompt_price and reply_price not given"):
+        fetch_replies([talk("a")], tmp_path / "replies.jsonl", unpriced)
+
+    with pytest.raises(AgentFlanError, match=r"spending cap of .* 33 tokens"):
+        fetch_replies(
+            [talk("a"), talk("b"), talk("c")], tmp_path / "replies.jsonl", replace(unpriced, max_total_tokens=33)
+        )
+    assert len(server.tries) == 2
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 def test_a_refusal_is_not_repeated_and_the_key_stays_secret(server: Server, tmp_path: Path, status: int) -> None:
     server.faults = lambda text, attempt: status
 
-    with pytest.raises(NotAvailable, match=f"status {status}") as caught:
+    with pytest.raises(NotAvailable, match="status 4") as caught:
         fetch_replies([talk("a")], tmp_path / "replies.jsonl", QUICK)
 
     assert server.tries == {"a": 1}

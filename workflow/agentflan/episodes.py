@@ -2,6 +2,10 @@
 
 Episodes are played in fixed chunks. The finished chunks of a run lie in ``<out>.part``; a run that was killed goes on
 behind them and ends with the same bytes as one that was not, because a chunk never depends on another.
+
+An episode whose environment breaks is played anew, then counted as `task_error`. When a request cannot be answered
+(too long for the model, refused by a server) the agent is silent from then on, as in AgentTuning's harness; the episode
+goes on to its end by its own rules, so what was reached before counts, and its outcome is the fault.
 """
 
 from __future__ import annotations
@@ -10,20 +14,33 @@ import hashlib
 import json
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from agentflan.backends import Call
+from agentflan.backends import Call, Reply
 from agentflan.benchmarks._protocol import OUTCOMES, Episode, Request, Row, Settings, Task
 from agentflan.errors import NotAvailable, RecordError
 from agentflan.files import dump_line, read_jsonl, write_jsonl
+from agentflan.progress import Progress
 
 log = logging.getLogger(__name__)
 
-Generate = Callable[[list[Call]], list[str]]
+Generate = Callable[[list[Call]], list[str]]  # a reply a call: `Reply`, or text of an agent that counts nothing
+
+_FAULTS = {
+    "context_limit": "a request does not fit the model's context",
+    "api_error": "the server refused a request",
+}
+_BUSINESS = {  # settings of an API model that change costs and speed, and no reply
+    *("cache", "key_name", "concurrency", "attempts", "timeout", "backoff", "longest_pause"),
+    *("prompt_price", "reply_price", "max_cost", "max_total_tokens"),
+}
 
 
 @dataclass
@@ -35,6 +52,21 @@ class _Seat:
     request: Request | None = None
     replies: list[str] = field(default_factory=list)
     row: Row | None = None
+    fault: str = ""
+    crashes: list[str] = field(default_factory=list)
+    usage: Counter[str] = field(default_factory=Counter)
+
+    def begin(self, episode: Episode) -> None:
+        """Start anew; what the first try cost stays counted."""
+        self.episode, self.request, self.replies, self.row, self.fault = episode, None, [], None, ""
+
+    def take(self, reply: str) -> None:
+        """Keep a reply and what it took."""
+        self.replies.append(str(reply))
+        if isinstance(reply, Reply):
+            self.fault = reply.fault
+            counts = {"requests": 1, "prompt_tokens": reply.prompt_tokens, "reply_tokens": reply.reply_tokens}
+            self.usage.update(counts)
 
 
 def play_all(
@@ -53,36 +85,57 @@ def play_all(
         generate: the agent: a reply for each call.
         settings: the benchmark's complete settings.
         out: the transcripts, JSON lines.
-        identity: what the replies depend on beside the tasks; chunks of another identity are not reused.
+        identity: what the rows depend on beside the settings: model, tasks' content, code; chunks of another one are
+            not reused.
     """
     part = out.with_name(f"{out.name}.part")
     chunks = [tasks[start : start + settings["batch"]] for start in range(0, len(tasks), settings["batch"])]
-    head = {"identity": _digest([identity, settings, [task["id"] for task in tasks]])}
+    head = {"identity": _digest([identity, _material(settings), [task["id"] for task in tasks]])}
     done = _finished_chunks(part, head, chunks)
     write_jsonl(part, [head, *(row for chunk in done for row in chunk)])
     if done:
         log.info(f"going on after {sum(map(len, done))} of {len(tasks)} episodes")
+    progress = Progress(f"{benchmark.NAME} episodes", len(tasks), sum(map(len, done)))
     with part.open("a", encoding="utf-8", newline="\n") as handle:
         for chunk in chunks[len(done) :]:
-            handle.write("".join(dump_line(row) for row in play_chunk(benchmark, chunk, generate, settings)))
+            rows = play_chunk(benchmark, chunk, generate, settings, progress.advance)
+            handle.write("".join(map(dump_line, rows)))
             handle.flush()
             os.fsync(handle.fileno())
+    progress.close()
     rows = list(read_jsonl(part))[1:]
     write_jsonl(out, rows)
     part.unlink()
     return len(rows)
 
 
-def play_chunk(benchmark: ModuleType, tasks: list[Task], generate: Generate, settings: Settings) -> list[Row]:
-    """Play episodes in lock step: all open requests of a step are one batch."""
+def play_chunk(
+    benchmark: ModuleType,
+    tasks: list[Task],
+    generate: Generate,
+    settings: Settings,
+    finished: Callable[[int], None] = lambda count: None,
+) -> list[Row]:
+    """Play episodes in lock step: all open requests of a step are one batch. Their environments act in parallel.
+
+    Args:
+        finished: is told how many episodes have ended, step by step.
+    """
     seats = [_Seat(task, benchmark.episode(task, settings)) for task in tasks]
-    for seat in seats:
-        _advance(seat, None)
-    while waiting := [seat for seat in seats if seat.row is None]:
-        replies = generate([Call(seat.request, seat.task, len(seat.replies)) for seat in waiting])
-        for seat, reply in zip(waiting, replies, strict=True):
-            seat.replies.append(reply)
-            _advance(seat, reply)
+
+    def advance(seat: _Seat, reply: str | None) -> None:
+        """Go on; after a crash from the beginning, as often as is allowed."""
+        while not _advance(seat, reply) and len(seat.crashes) <= settings["restarts"]:
+            seat.begin(benchmark.episode(seat.task, settings))
+            reply = None
+
+    with ThreadPoolExecutor(settings["workers"]) as pool:
+        list(pool.map(advance, seats, repeat(None)))
+        waiting = _waiting(seats, finished)
+        while waiting:
+            _answer([seat for seat in waiting if not seat.fault], generate)
+            list(pool.map(advance, waiting, ["" if seat.fault else seat.replies[-1] for seat in waiting]))
+            waiting = _waiting(waiting, finished)
     return [seat.row for seat in seats]
 
 
@@ -116,25 +169,53 @@ def check_outcome(row: Row, path: Path | str, number: int) -> None:
         raise RecordError(path, where, "outcome", repr(row.get("outcome")), f"one of {', '.join(OUTCOMES)}")
 
 
-def _advance(seat: _Seat, reply: str | None) -> None:
-    """Send a reply (none at the start) and keep the next request, or the row at the end."""
+def _waiting(seats: list[_Seat], finished: Callable[[int], None]) -> list[_Seat]:
+    """The episodes that go on."""
+    waiting = [seat for seat in seats if seat.row is None]
+    finished(len(seats) - len(waiting))
+    return waiting
+
+
+def _answer(seats: list[_Seat], generate: Generate) -> None:
+    """Ask for a reply to each open request."""
+    if seats:
+        replies = generate([Call(seat.request, seat.task, len(seat.replies)) for seat in seats])
+        for seat, reply in zip(seats, replies, strict=True):
+            seat.take(reply)
+
+
+def _advance(seat: _Seat, reply: str | None) -> bool:
+    """Send a reply (none at the start) and keep the next request, or the row at the end; False after a crash."""
     try:
         seat.request = seat.episode.send(reply)
     except StopIteration as end:
-        seat.row = {"id": seat.task["id"], **end.value, **_conversation(seat)}
+        seat.row = {"id": seat.task["id"], **end.value, **_fault(seat), **_conversation(seat)}
         check_outcome(seat.row, "<episode>", seat.task["id"])
+        return True
+    except NotAvailable:
+        raise  # what is missing is missing for all episodes
     except Exception as error:  # an environment that breaks must not end the other episodes; it is counted and shown
-        message = f"{type(error).__name__}: {error}"
-        seat.row = {"id": seat.task["id"], "outcome": "task_error", "error": message, **_conversation(seat)}
+        seat.crashes.append(f"{type(error).__name__}: {error}")
+        crash = {"outcome": "task_error", "error": seat.crashes[-1]}
+        seat.row = {"id": seat.task["id"], **crash, **_conversation(seat)}
+        return False
+    return True
+
+
+def _fault(seat: _Seat) -> Row:
+    return {"outcome": seat.fault, "error": _FAULTS[seat.fault]} if seat.fault else {}
 
 
 def _conversation(seat: _Seat) -> dict[str, Any]:
-    """All replies, and what the model was shown last with its reply behind it."""
+    """All replies, what the model was shown last with its reply behind it, tokens, and crashes that were mended."""
     request = seat.request or Request()
     last = seat.replies[-1:]
-    turns = [*request.messages, *(("assistant", request.prefix + reply) for reply in last)]
+    begun = "" if request.choices and last and last[0] not in request.choices else request.prefix  # "": a free reply
+    turns = [*request.messages, *(("assistant", begun + reply) for reply in last)]
     shown = {"messages": [{"role": role, "content": content} for role, content in turns]}
-    return {"replies": seat.replies, **({"text": request.prompt + "".join(last)} if request.prompt else shown)}
+    story = {"text": request.prompt + "".join(last)} if request.prompt else shown
+    usage = {"usage": dict(seat.usage)} if seat.usage else {}
+    return {"replies": seat.replies, **story, **usage, **({"crashes": seat.crashes} if seat.crashes else {})}
 
 
 def _finished_chunks(part: Path, head: dict[str, Any], chunks: list[list[Task]]) -> list[list[Row]]:
@@ -157,6 +238,11 @@ def _whole_lines(part: Path) -> Iterator[dict[str, Any]]:
     if part.exists():
         for line in part.read_bytes().split(b"\n")[:-1]:
             yield json.loads(line)
+
+
+def _material(settings: Settings) -> Settings:
+    """The settings on which replies depend."""
+    return settings | {"api": {key: value for key, value in settings["api"].items() if key not in _BUSINESS}}
 
 
 def _digest(value: Any) -> str:

@@ -30,7 +30,7 @@ def fetch(
     """Bring a source's files into `folder`, check them, and write ``receipt.json`` last.
 
     A file that is there and right is not fetched again. What was fetched so far of a cut-off file stays beside it
-    under ``.part`` and is gone on with.
+    under ``.part`` and is gone on with; a whole file with wrong bytes is kept under ``.bad`` and fetched anew.
 
     Args:
         source: the pinned origin.
@@ -44,9 +44,11 @@ def fetch(
         FileError: a file is missing, or has other bytes than it should; both hashes are shown.
         NotAvailable: the hub or the address cannot be reached, or asks for a licence or a token.
     """
-    files = [_expected(file, origin, manifest) for file in source.files]
+    files = list(source.files)
     if origin and "://" not in origin:
-        files += [_expected(SourceFile(name), origin, manifest) for name in optional if (Path(origin) / name).exists()]
+        files += [SourceFile(name, optional=True) for name in optional]
+        files = [file for file in files if not file.optional or (Path(origin) / file.name).exists()]
+    files = [_expected(file, origin, manifest) for file in files]
     fetched = [_fetch_file(source, file, folder, origin) for file in files]
     write_json(folder / "receipt.json", _receipt(source, fetched, origin))
     return fetched
@@ -125,12 +127,24 @@ def _from_hub(source: Source, file: SourceFile, part: Path) -> None:
 
 
 def _check(part: Path, file: SourceFile) -> None:
+    """Refuse a whole file that is another one; it is put aside, so that the next try begins anew.
+
+    Raises:
+        FileError: its size or its hash is not the pinned one.
+    """
     size = part.stat().st_size
     if file.size is not None and size != file.size:
-        raise FileError(part, f"{size} bytes", f"{file.size} bytes", "The partial file is kept")
+        raise FileError(part, f"{size} bytes", f"{file.size} bytes", _put_aside(part))
     found = sha256_of(part)
     if file.sha256 is not None and found != file.sha256:
-        raise FileError(part, f"SHA-256 {found}", f"SHA-256 {file.sha256}", "The file is kept for a look")
+        raise FileError(part, f"SHA-256 {found}", f"SHA-256 {file.sha256}", _put_aside(part))
+
+
+def _put_aside(part: Path) -> str:
+    """Rename a wrong file; what a user is told."""
+    bad = part.with_suffix(".bad")
+    part.replace(bad)
+    return f"The file is kept for a look as {bad.name}; run it again to fetch it anew"
 
 
 def _receipt(source: Source, fetched: list[Fetched], origin: str | None) -> dict[str, Any]:

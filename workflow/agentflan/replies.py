@@ -1,33 +1,35 @@
-"""Replies of a chat model behind an OpenAI-compatible server, asked once and kept in a file for good.
+"""Replies of a model behind an OpenAI-compatible server: asked once, side by side, retried, kept in a file for good.
 
-The file is the record: one JSON object a line, ``{"key", "model", "reply", "prompt_tokens", "completion_tokens"}``, of
-which only ``key`` and ``reply`` are read. A conversation whose key is there costs nothing, needs no key and no network.
-Lines are only ever appended, so a run that was killed goes on where it stopped.
+What is in the file (`agentflan.reply_cache`) costs nothing, needs no key and no network. The key of the server is read
+from the environment when a request is made; it is in no setting, file, log or message, and is struck out of replies.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import IO, Any
+from time import time
+from typing import Any, NamedTuple
 
-from agentflan.errors import AgentFlanError, NotAvailable, RecordError
-from agentflan.files import dump_line
+from agentflan.errors import AgentFlanError, NotAvailable
+from agentflan.purse import Cost, Purse, Tariff, canonical, prompt_tokens
 from agentflan.randomness import unit
+from agentflan.reply_cache import Answer, append_answer, read_answers
 
 log = logging.getLogger(__name__)
 
 Messages = list[dict[str, str]]
 
-_BYTES_A_TOKEN = 3  # rather too few: the estimate and the cap should err upwards
 _RETRIED = (408, 409, 429)  # besides every status from 500 on
+_QUOTA = "insufficient_quota"  # comes as 429, but waiting does not help
+_TOO_LONG = ("context_length_exceeded", "context length", "maximum context")  # OpenAI's code; words of local servers
 
 
 @dataclass(frozen=True)
@@ -37,25 +39,54 @@ class ReplySettings:
     Attributes:
         model: the server's name of the model; part of the cache key.
         base_url: address of an OpenAI-compatible server; None is OPENAI_BASE_URL or, without it, OpenAI.
+        key_name: environment variable that holds the server's key.
         concurrency: requests in flight at once.
         attempts: tries a request before it counts as failed.
-        timeout: seconds a try.
-        backoff: seconds before the second try; doubled for each further one, at most 60.
+        timeout: seconds a try, from the first byte sent to the last received.
+        backoff: seconds before the second try; doubled for each further one, at most `longest_pause`.
+        longest_pause: seconds; a server that asks to wait longer (Retry-After) counts as out of reach.
         max_tokens: longest reply.
         prompt_price, reply_price: US dollars for a million tokens.
-        max_cost: US dollars that one run may cost at the most; every try is counted at its full length.
+        max_cost, max_total_tokens: caps over all that the cache file holds and this run asks.
+        may_be_empty: an empty reply is a reply; else it is asked for again.
     """
 
     model: str
     base_url: str | None = None
+    key_name: str = "OPENAI_API_KEY"
     concurrency: int = 8
     attempts: int = 6
     timeout: float = 60.0
     backoff: float = 1.0
+    longest_pause: float = 60.0
     max_tokens: int = 512
-    prompt_price: float = 0.5
-    reply_price: float = 1.5
-    max_cost: float = 1.0
+    prompt_price: float | None = None
+    reply_price: float | None = None
+    max_cost: float | None = 1.0
+    max_total_tokens: int | None = None
+    may_be_empty: bool = False
+
+    @property
+    def tariff(self) -> Tariff:
+        """The prices and caps."""
+        return Tariff(self.prompt_price, self.reply_price, self.max_cost, self.max_total_tokens)
+
+    def key(self) -> str:
+        """The server's key, "" if it is not set."""
+        return os.environ.get(self.key_name, "")
+
+
+class Question(NamedTuple):
+    """One request.
+
+    Attributes:
+        key: its name in the cache.
+        body: what the server is told beside the model: "messages" or "prompt", "max_tokens" or
+            "max_completion_tokens", and more.
+    """
+
+    key: str
+    body: dict[str, Any]
 
 
 def cache_key(model: str, messages: Messages) -> str:
@@ -64,13 +95,12 @@ def cache_key(model: str, messages: Messages) -> str:
     SHA-256, in hex, of the UTF-8 bytes of ``{"messages":[{"content":…,"role":…},…],"model":…}``: JSON with sorted keys,
     no spaces and no escaped letters.
     """
-    canonical = {"model": model, "messages": [{"role": turn["role"], "content": turn["content"]} for turn in messages]}
-    text = json.dumps(canonical, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    turns = [{"role": turn["role"], "content": turn["content"]} for turn in messages]
+    return hashlib.sha256(canonical({"model": model, "messages": turns})).hexdigest()
 
 
 def fetch_replies(conversations: list[Messages], cache: Path, settings: ReplySettings) -> list[str]:
-    """One reply for each conversation, in order.
+    """One greedy reply for each conversation, in order.
 
     Args:
         conversations: what to send; equal ones are sent once.
@@ -78,75 +108,59 @@ def fetch_replies(conversations: list[Messages], cache: Path, settings: ReplySet
         settings: the model and the limits.
 
     Raises:
-        NotAvailable: replies are missing and no key is set, or the server cannot be used.
-        AgentFlanError: the spending cap would be passed; what was answered before stays in the cache.
+        NotAvailable: replies are missing and no key is set, or the server cannot be used or refuses one of them.
+        AgentFlanError: the spending cap is reached; what was answered before stays in the cache.
     """
-    known = read_cache(cache)
-    keys = [cache_key(settings.model, messages) for messages in conversations]
-    missing = {key: messages for key, messages in zip(keys, conversations, strict=True) if key not in known}
-    if missing:
-        log.info(_estimate_sentence(missing, settings))
-        known |= asyncio.run(_ask_all(missing, cache, settings))
-    return [known[key] for key in keys]
+    common = {"max_tokens": settings.max_tokens, "temperature": 0}
+    questions = [
+        Question(cache_key(settings.model, messages), {"messages": messages, **common}) for messages in conversations
+    ]
+    answers = ask(questions, cache, settings)
+    faults = sorted({answer.fault for answer in answers if answer.fault})
+    if faults:
+        raise NotAvailable(f"{settings.model} refused a request ({', '.join(faults)})")
+    return [answer.text for answer in answers]
 
 
-def read_cache(path: Path) -> dict[str, str]:
-    """Key → reply. A last line without its line end was cut off by a killed run and counts as not there.
+def ask(questions: Sequence[Question], cache: Path, settings: ReplySettings) -> list[Answer]:
+    """The answers, in order; what the cache holds is not asked again.
 
     Raises:
-        RecordError: a line is not an object with a key and a reply.
+        ConfigError: no cap that can be kept is set.
+        NotAvailable: no key is set, or the server lets nobody in or was never reached.
+        AgentFlanError: the cap is reached, or the server went away; what was answered before stays in the cache.
     """
-    if not path.exists():
-        return {}
-    lines = path.read_bytes().split(b"\n")[:-1]
-    return dict(_cache_entry(line, path, number) for number, line in enumerate(lines, 1))
+    known = read_answers(cache)
+    missing = {question.key: question for question in questions if question.key not in known}
+    if missing:
+        _check_key(settings)
+        settings.tariff.check(settings.model)
+        spent = [settings.tariff.cost(old.prompt_tokens or 0, old.reply_tokens or 0) for old in known.values()]
+        before = Cost(sum(cost.dollars for cost in spent), sum(cost.tokens for cost in spent))
+        log.info(_estimate_sentence(list(missing.values()), before, settings))
+        known |= asyncio.run(_ask_all(list(missing.values()), cache, before, bool(known), settings))
+    return [known[question.key] for question in questions]
 
 
-def _cache_entry(line: bytes, path: Path, number: int) -> tuple[str, str]:
-    expected = "a JSON object with the strings key and reply"
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise RecordError(path, number, "", f"a line that is not JSON ({error})", expected) from None
-    if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in ("key", "reply")):
-        raise RecordError(path, number, "", "other fields", expected)
-    return row["key"], row["reply"]
+def highest_cost(body: dict[str, Any], settings: ReplySettings) -> Cost:
+    """What one try costs whose reply is as long as allowed."""
+    return settings.tariff.cost(prompt_tokens(body), _longest_reply(body))
 
 
-@dataclass
-class _Budget:
-    """Dollars spent. A try is booked at its highest price before it is sent, so the cap holds whatever happens."""
-
-    settings: ReplySettings
-    spent: float = 0.0
-
-    def book(self, messages: Messages) -> float:
-        price = highest_cost(messages, self.settings)
-        if self.spent + price > self.settings.max_cost:
-            raise AgentFlanError(
-                f"the spending cap of ${self.settings.max_cost:.2f} would be passed (${self.spent:.4f} booked so "
-                "far); the replies received stay in the cache: raise --max-cost and repeat the command"
-            )
-        self.spent += price
-        return price
+def _longest_reply(body: dict[str, Any]) -> int:
+    """Tokens; newer models of OpenAI have another name for the limit."""
+    return body["max_tokens"] if "max_tokens" in body else body["max_completion_tokens"]
 
 
-def highest_cost(messages: Messages, settings: ReplySettings) -> float:
-    """Dollars for one try whose reply is as long as allowed."""
-    tokens = _prompt_tokens(messages)
-    return (tokens * settings.prompt_price + settings.max_tokens * settings.reply_price) / 1e6
-
-
-def _prompt_tokens(messages: Messages) -> int:
-    return sum(len(turn["content"].encode()) // _BYTES_A_TOKEN + 8 for turn in messages)
-
-
-def _estimate_sentence(missing: dict[str, Messages], settings: ReplySettings) -> str:
-    prompts = sum(map(_prompt_tokens, missing.values()))
-    cost = sum(highest_cost(messages, settings) for messages in missing.values())
+def _estimate_sentence(missing: list[Question], before: Cost, settings: ReplySettings) -> str:
+    prompts = sum(prompt_tokens(question.body) for question in missing)
+    longest = sum(_longest_reply(question.body) for question in missing)
+    priced = settings.prompt_price is not None and settings.reply_price is not None
+    dollars = f"${settings.tariff.cost(prompts, longest).dollars:.2f}" if priced else "an unknown price"
     return (
-        f"{len(missing)} replies to ask of {settings.model}: about {prompts:,} prompt tokens and at most "
-        f"{len(missing) * settings.max_tokens:,} reply tokens, at most ${cost:.2f} (cap ${settings.max_cost:.2f})"
+        f"{len(missing)} replies to ask of {settings.model}: about {prompts:,} prompt tokens and at most {longest:,} "
+        f"reply tokens, at most {dollars} (cap {settings.tariff.limits()}, of which ${before.dollars:.2f} and "
+        f"{before.tokens:,} tokens are spent)"
     )
 
 
@@ -156,110 +170,182 @@ class _Desk:
 
     client: Any
     settings: ReplySettings
-    cache: IO[str]
+    cache: Path
     places: asyncio.Semaphore
-    budget: _Budget
-    replies: dict[str, str] = field(default_factory=dict)
+    purse: Purse
+    answered: bool
+    answers: dict[str, Answer] = field(default_factory=dict)
     failure: AgentFlanError | None = None
 
 
-async def _ask_all(missing: dict[str, Messages], cache: Path, settings: ReplySettings) -> dict[str, str]:
+async def _ask_all(
+    missing: list[Question], cache: Path, before: Cost, answered: bool, settings: ReplySettings
+) -> dict[str, Answer]:
     async with _open_client(settings) as client:
-        with _open_cache(cache) as handle:
-            desk = _Desk(client, settings, handle, asyncio.Semaphore(settings.concurrency), _Budget(settings))
-            await asyncio.gather(*(_ask(key, messages, desk) for key, messages in missing.items()))
-    log.info(f"{len(desk.replies)} replies received, at most ${desk.budget.spent:.4f} spent")
+        places, purse = asyncio.Semaphore(settings.concurrency), Purse(settings.tariff, before)
+        desk = _Desk(client, settings, cache, places, purse, answered)
+        await asyncio.gather(*(_ask_one(question, desk) for question in missing))
+    spent = desk.purse.spent
+    log.info(f"{len(desk.answers)} replies received; so far ${spent.dollars:.4f}, {spent.tokens:,} tokens")
     if desk.failure:
         raise desk.failure
-    return desk.replies
+    if not desk.answered and desk.answers:  # a server that refuses everything is asked wrongly
+        raise NotAvailable(f"{settings.model} refused every request (status 4xx); see its settings")
+    return desk.answers
+
+
+def _check_key(settings: ReplySettings) -> None:
+    if not settings.key():
+        name = settings.key_name
+        raise NotAvailable(
+            f"replies of {settings.model} are missing from the cache and {name} is not set; set it to your key "
+            "(any word for a server of your own, with base_url or OPENAI_BASE_URL) or give a cache that holds them"
+        )
 
 
 @asynccontextmanager
 async def _open_client(settings: ReplySettings) -> AsyncIterator[Any]:
     from openai import AsyncOpenAI
 
-    if not os.environ.get("OPENAI_API_KEY"):
-        raise NotAvailable(
-            f"replies of {settings.model} are missing from the cache and OPENAI_API_KEY is not set; set it to your key "
-            "(any word for a server of your own, with --base-url or OPENAI_BASE_URL) or give a cache that holds them"
-        )
-    async with AsyncOpenAI(base_url=settings.base_url, timeout=settings.timeout, max_retries=0) as client:
+    for noisy in ("httpx", "httpx2", "openai"):  # they log addresses, which may hold a password
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    options = {"api_key": settings.key(), "base_url": settings.base_url, "timeout": settings.timeout}
+    async with AsyncOpenAI(**options, max_retries=0) as client:
         yield client
 
 
-def _open_cache(path: Path) -> IO[str]:
-    """Open for appending, after cutting off a last line that a killed run left unfinished."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as handle:
-        handle.seek(0)
-        content = handle.read()
-        handle.truncate(content.rfind(b"\n") + 1)
-    return path.open("a", encoding="utf-8", newline="\n")
-
-
-async def _ask(key: str, messages: Messages, desk: _Desk) -> None:
-    """Ask one conversation. After a failure none is begun, but those on their way are let finish: they are paid for."""
+async def _ask_one(question: Question, desk: _Desk) -> None:
+    """Ask one question. After a failure none is begun, but those on their way are let finish: they are paid for."""
     async with desk.places:
         if desk.failure:
             return
         try:
-            answer = await _try_until_answered(key, messages, desk)
+            answer = await _try_until_answered(question, desk)
         except AgentFlanError as error:
             desk.failure = desk.failure or error
             return
-    desk.replies[key] = answer["reply"]
-    desk.cache.write(dump_line({"key": key, "model": desk.settings.model, **answer}))
-    desk.cache.flush()
+    desk.answers[question.key] = answer
+    if not answer.fault:
+        desk.answered = True
+        append_answer(desk.cache, question.key, desk.settings.model, answer)
 
 
-async def _try_until_answered(key: str, messages: Messages, desk: _Desk) -> dict[str, Any]:
-    from openai import OpenAIError
-
-    failure = ""
-    for attempt in range(desk.settings.attempts):
-        if attempt:
-            await asyncio.sleep(_pause(key, attempt, desk.settings))
-        desk.budget.book(messages)
+async def _try_until_answered(question: Question, desk: _Desk) -> Answer:
+    settings, trouble, pause = desk.settings, None, 0.0
+    for attempt in range(1, settings.attempts + 1):
+        if trouble:
+            await asyncio.sleep(pause)
+            if desk.failure:
+                raise desk.failure
+        highest = highest_cost(question.body, settings)
+        await desk.purse.book(highest)
         try:
-            return await _send(messages, desk)
-        except (OpenAIError, ValueError) as error:  # ValueError: a body that is no reply
-            failure = _describe(error)
-            if not _may_pass(error):
-                break
-    raise NotAvailable(f"{desk.settings.model} gave no reply ({failure}); the replies received stay in the cache")
-
-
-async def _send(messages: Messages, desk: _Desk) -> dict[str, Any]:
-    completion = await desk.client.chat.completions.create(
-        model=desk.settings.model, messages=messages, max_tokens=desk.settings.max_tokens, temperature=0
+            answer = await _send(question.body, desk)
+        except Exception as error:
+            trouble = _read_trouble(error, settings)
+            await desk.purse.settle(highest, highest if trouble.paid else Cost())
+        else:
+            await desk.purse.settle(highest, _real_cost(answer, highest, settings))
+            return answer
+        if trouble.fault:
+            log.info(f"{settings.model}: {trouble.sentence}; counted as {trouble.fault}")
+            return Answer("", fault=trouble.fault)
+        pause = max(_pause(question.key, attempt, settings), trouble.wait)
+        if trouble.final or trouble.wait > settings.longest_pause:
+            break
+    kind = AgentFlanError if desk.answered and not trouble.final else NotAvailable
+    raise kind(
+        f"{settings.model} gave no reply ({trouble.sentence}); the replies received are kept: repeat the command "
+        "to go on"
     )
-    text = completion.choices[0].message.content if completion.choices else None
-    if not text:
+
+
+async def _send(body: dict[str, Any], desk: _Desk) -> Answer:
+    """One try.
+
+    Raises:
+        ValueError: what came back is no reply.
+    """
+    chat = "messages" in body
+    endpoint = desk.client.chat.completions if chat else desk.client.completions
+    async with asyncio.timeout(desk.settings.timeout):
+        completion = await endpoint.create(model=desk.settings.model, **body)
+    try:
+        choice, usage = completion.choices[0], completion.usage
+        text = (choice.message.content if chat else choice.text) or ""
+        tokens = (usage.prompt_tokens, usage.completion_tokens) if usage else (None, None)
+    except (AttributeError, TypeError, IndexError):  # a body that is no completion, such as a proxy's page
+        raise ValueError("no completion") from None
+    if not (text or desk.settings.may_be_empty):
         raise ValueError("an empty reply")
-    usage = completion.usage
-    return {
-        "reply": text,
-        "prompt_tokens": usage.prompt_tokens if usage else None,
-        "completion_tokens": usage.completion_tokens if usage else None,
-    }
+    return Answer(text.replace(desk.settings.key(), "[key]"), *tokens)
+
+
+def _real_cost(answer: Answer, highest: Cost, settings: ReplySettings) -> Cost:
+    """By the server's own count; the highest cost where it does not count."""
+    if answer.prompt_tokens is None or answer.reply_tokens is None:
+        return highest
+    return settings.tariff.cost(answer.prompt_tokens, answer.reply_tokens)
 
 
 def _pause(key: str, attempt: int, settings: ReplySettings) -> float:
     """Seconds: doubled each time, up to half as much again so that requests do not return all at once."""
-    return min(60.0, settings.backoff * 2 ** (attempt - 1)) * (1 + unit(key, attempt) / 2)
+    longest = min(settings.longest_pause, settings.backoff * 2 ** (attempt - 1))
+    return longest * (1 + unit("pause", key, attempt) / 2)
 
 
-def _may_pass(error: Exception) -> bool:
-    """Whether another try can help: overload, a broken connection or a cut reply, but not a refusal."""
+class _Trouble(NamedTuple):
+    """Why a try failed.
+
+    Attributes:
+        sentence: in our own words: the server's may repeat the key.
+        wait: seconds that the server asks to wait.
+        fault: the request's own fault, with which the run goes on; "" if it is not.
+        final: no further try of any request would help.
+        paid: the server may have done its work, and charge for it.
+    """
+
+    sentence: str
+    wait: float = 0.0
+    fault: str = ""
+    final: bool = False
+    paid: bool = False
+
+
+def _read_trouble(error: Exception, settings: ReplySettings) -> _Trouble:
+    """What an exception of a try means.
+
+    Raises:
+        Exception: the exception itself, if it is none that a server can cause.
+    """
+    from openai import OpenAIError
+
+    if not isinstance(error, OpenAIError | ValueError | TimeoutError):
+        raise error
     status = getattr(error, "status_code", None)
-    return status is None or status in _RETRIED or status >= 500
-
-
-def _describe(error: Exception) -> str:
-    """What went wrong, without the server's words: these may repeat the key."""
-    status = getattr(error, "status_code", None)
+    if status is None:
+        return _Trouble(type(error).__name__, paid=True)
     if status in (401, 403):
-        return f"status {status}: OPENAI_API_KEY is not accepted here"
+        return _Trouble(f"status {status}: {settings.key_name} is not accepted here", final=True)
     if status == 404:
-        return "status 404: no such model or address; see --model and --base-url"
-    return f"status {status}" if status else type(error).__name__
+        return _Trouble(f"status {status}: no such model or address; see model and base_url", final=True)
+    if getattr(error, "code", None) == _QUOTA:
+        return _Trouble(f"status {status}: the account's quota is used up", final=True)
+    if status in _RETRIED or status >= 500:
+        return _Trouble(f"status {status}", wait=_asked_wait(error))
+    words = f"{getattr(error, 'code', '')} {error}".lower()
+    fault = "context_limit" if any(sign in words for sign in _TOO_LONG) else "api_error"
+    return _Trouble(f"status {status}", fault=fault)
+
+
+def _asked_wait(error: Any) -> float:
+    """Seconds of the Retry-After header, which holds a number or a date."""
+    value = error.response.headers.get("retry-after", "")
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
+    except (ValueError, TypeError):
+        return 0.0

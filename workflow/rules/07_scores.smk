@@ -12,6 +12,8 @@ rule run_episodes:
         "<study>/logs/run_episodes/{agent}/{benchmark}.log",
     conda:
         "../../environment.yml"
+    resources:
+        **asked(episodes_need),
     params:
         backend=agent_backend,
         model=agent_model,
@@ -28,11 +30,41 @@ rule run_episodes:
         " > {log:q} 2>&1"
 
 
+rule compare_backends:
+    """Tell whether another backend than transformers replies as it does, where a study chooses one."""
+    input:
+        checkpoint_of,
+        receipt=benchmark_receipt,
+    output:
+        parity="<study>/parity/{agent}/{benchmark}.json",
+    log:
+        "<study>/logs/compare_backends/{agent}/{benchmark}.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        **asked(episodes_need),
+    params:
+        backend=agent_backend,
+        model=agent_model,
+        settings=benchmark_settings,
+        code=episode_code,
+    shell:
+        "agentflan compare_backends"
+        " --benchmark {wildcards.benchmark}"
+        " --data $(dirname {input.receipt:q})"
+        " --backend {params.backend}"
+        " --model {params.model:q}"
+        " --settings {params.settings:q}"
+        " --out {output.parity:q}"
+        " > {log:q} 2>&1"
+
+
 rule score_transcripts:
     """Score stored transcripts; it can be run again on old ones."""
     input:
         transcripts="<study>/transcripts/{agent}/{benchmark}.jsonl",
         receipt=benchmark_receipt,
+        parity=backend_parity,
     output:
         scores="<study>/scores/{agent}/{benchmark}.json",
     log:
@@ -41,6 +73,7 @@ rule score_transcripts:
         "../../environment.yml"
     params:
         settings=benchmark_settings,
+        parity=parity_flag,
         code=stage_code("score_transcripts", "benchmarks", "benchmark"),
     shell:
         "agentflan score_transcripts"
@@ -48,5 +81,6 @@ rule score_transcripts:
         " --data $(dirname {input.receipt:q})"
         " --transcripts {input.transcripts:q}"
         " --settings {params.settings:q}"
+        " {params.parity}"
         " --out {output.scores:q}"
         " > {log:q} 2>&1"

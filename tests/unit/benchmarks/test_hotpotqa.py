@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 from benchmark_examples import Bench, say
+from benchmark_examples import hotpotqa as hotpotqa_rows
 
 from agentflan.benchmarks import hotpotqa
+from agentflan.benchmarks._protocol import COMMON_DEFAULTS
 from agentflan.benchmarks._wiki import Wiki
 from agentflan.errors import ConfigError
+from agentflan.files import read_json, read_jsonl
 
 WIKI = Wiki.of([[["Rome", ["Rome is old.", " It is big.\n\nRome has a river."]], ["New Rome", ["A town."]]]])
 
@@ -149,3 +152,52 @@ def test_the_real_questions_make_the_frozen_wiki_and_can_be_solved(shared_data: 
 
     assert (score["n"], score["parts"]["pages"]) == (300, 2958)
     assert score["value"] == 100
+
+
+def test_the_score_of_questions_that_fireact_was_not_trained_on_stands_beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = read_json(hotpotqa.FIREACT_QUESTIONS)
+    rows = hotpotqa_rows()[:6]
+    rows[0]["id"], rows[3]["id"] = trained[:2]  # both easy questions
+    bench = Bench.of("hotpotqa", monkeypatch, rows=rows)
+    played = bench.play_oracle()
+    for row in played:
+        if row["level"] == "medium":
+            row["prediction"] = ""
+
+    score = bench.score(played)
+
+    assert score["value"] == pytest.approx(100 * 2 / 3, abs=1e-3)
+    assert score["parts"]["fireact_questions"] == 2
+    assert score["parts"]["without_fireact_questions"] == 50
+
+
+def test_fireacts_released_answers_score_as_its_own_files_say(shared_data: Path) -> None:
+    """Its 7B model on 500 questions: the row of Table 1 is the exact match, and the F1 is another number."""
+    released = sorted((shared_data / "fireact" / "trajs").glob("hotpotqa_dev_0_500_llama_*llama-2-7b*.json"))
+    if not released:
+        pytest.skip("the released trajectories of FireAct (its repository's folder trajs) are not among the records")
+    rows = list(read_json(released[0]).values())
+    exact = [hotpotqa.exact_match(row["pred"], row["gt"]) for row in rows]
+    f1 = [hotpotqa.f1(row["pred"], row["gt"]) for row in rows]
+
+    assert len(rows) == 500
+    assert (sum(exact) / 500, round(sum(f1) / 500, 3)) == (0.262, 0.380)
+    assert f1 == pytest.approx([row["f1"] for row in rows])
+
+
+def test_the_questions_that_fireact_was_trained_on_are_those_of_its_files(shared_data: Path) -> None:
+    def plain(text: str) -> str:
+        return " ".join(text.lower().split())
+
+    trained = {plain(row["instruction"]) for row in read_json(shared_data / "fireact" / "alpaca_hotpotqa.json.gz")}
+    levels = ("easy", "medium", "hard")
+    rows = [row for level in levels for row in read_jsonl(shared_data / "hotpotqa" / f"{level}.jsonl.gz")]
+    shared = sorted(row["id"] for row in rows if plain(row["question"]) in trained)
+
+    assert (len(rows), len(shared)) == (300, 44)
+    assert shared == read_json(hotpotqa.FIREACT_QUESTIONS)
+
+
+def test_the_protocol_tells_its_departure() -> None:
+    told = hotpotqa.PROTOCOL.format_map(COMMON_DEFAULTS | hotpotqa.DEFAULTS)
+    assert "replies of 256 tokens, API models asked as the others are" in told

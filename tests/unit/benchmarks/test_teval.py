@@ -10,7 +10,7 @@ from benchmark_examples import INSTRUCT_TEMPLATES, Bench, say
 from agentflan.benchmarks import _teval_metrics as metrics
 from agentflan.benchmarks import teval
 from agentflan.benchmarks._encoder import Encoder
-from agentflan.errors import NotAvailable
+from agentflan.errors import ConfigError, NotAvailable
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +182,19 @@ def test_versions_are_never_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
     assert len(Bench.of("teval", monkeypatch, rows, files=["review_str"]).tasks) == 1
+
+
+def test_upstreams_wrong_template_is_a_variant_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = Bench.of("teval", monkeypatch)
+    wrong = Bench.of("teval", monkeypatch, chat_template="upstream_llama2")
+    request, messages = wrong.ask()[0], usual.ask()[0].messages
+
+    assert request.messages == ()
+    assert request.prompt == "".join(f"[INST]{text}[\\INST]" for _, text in messages)
+    assert "chat template own" in teval.PROTOCOL.format_map(usual.settings)
+    assert "chat template upstream_llama2" in teval.PROTOCOL.format_map(wrong.settings)
+    with pytest.raises(ConfigError, match="key chat_template: found 'llama3'; expected own or upstream_llama2"):
+        Bench.of("teval", monkeypatch, chat_template="llama3")
 
 
 def test_an_encoder_without_its_package_or_weights_is_not_available() -> None:

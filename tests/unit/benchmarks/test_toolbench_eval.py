@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
-from benchmark_examples import Bench, say
+import json
+import shutil
+from pathlib import Path
 
+import pytest
+from benchmark_examples import TOOLS, Bench, say
+
+from agentflan import datasets
 from agentflan.benchmarks import toolbench_eval
+from agentflan.errors import FileError
 
 
 def react(tool: str, arguments: str) -> str:
@@ -53,6 +59,13 @@ def test_an_answer_without_the_call_does_not_pass(monkeypatch: pytest.MonkeyPatc
     assert (score["value"], score["parts"]["finished"], score["parts"]["right_tools"]) == (0, 100, 0)
 
 
+def test_giving_up_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_up = react("Finish", '{"return_type": "give_up_and_restart", "final_answer": "4 mm"}')
+    row = Bench.of("toolbench_eval", monkeypatch).play(say(RIGHT, given_up))[0]
+
+    assert (row["passed"], row["prediction"], row["outcome"]) == (False, "", "completed")
+
+
 def test_a_call_without_an_answer_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = Bench.of("toolbench_eval", monkeypatch, max_steps=2).play(say(RIGHT))
 
@@ -77,3 +90,75 @@ def test_calls_count_only_in_the_gold_order(monkeypatch: pytest.MonkeyPatch) -> 
     assert toolbench_eval.passes(steps, "yes", task)
     assert not toolbench_eval.passes(list(reversed(steps)), "yes", task)
     assert not toolbench_eval.passes(steps, " ", task)
+
+
+# ---- ToolBench's own records -----------------------------------------------------------------------------------------
+
+WORKED = '{"error": "", "response": "rain = 4 mm"}'
+BROKE = '{"error": "Timeout error...", "response": ""}'
+
+
+def record(query: str, *calls: tuple[str, str]) -> dict:
+    """A record of ToolBench's files: calls of one tool for cities, each with its reply, and a final answer."""
+    listed = f"Specifically, you have access to the following APIs: {[*TOOLS, {'name': 'Finish'}]!r}"
+    turns = [("system", listed), ("user", f"\n{query}\nBegin!\n")]
+    for tool, reply in calls:
+        turns += [("assistant", f"\n{react(tool, '{}')}"), ("function", reply)]
+    turns.append(("assistant", f"\n{DONE}"))
+    said = [{"from": role, "value": text} for role, text in turns]
+    return {"id": f"Step {len(turns) - 1}: {query}", "conversations": said}
+
+
+def upstream(folder: Path, *records: dict) -> list[dict]:
+    (folder / "data").mkdir()
+    (folder / "data" / "toolllama_G123_dfs_eval.json").write_text(json.dumps(records))
+    return list(datasets.load("toolbench_eval").read(folder))
+
+
+def test_a_solution_of_toolbench_is_a_task(tmp_path: Path) -> None:
+    unfinished = record("How cold is it?", ("rain_report", WORKED))
+    del unfinished["conversations"][-1]
+    [task] = upstream(tmp_path, unfinished, record("Does it rain?", ("snow_report", BROKE), ("rain_report", WORKED)))
+
+    assert (task["id"], task["query"], task["answer"], task["tools"]) == ("toolbench_2", "Does it rain?", "4 mm", TOOLS)
+    assert [(step["action"], step["observation"], step["failed"]) for step in task["steps"]] == [
+        ("snow_report", BROKE, True),
+        ("rain_report", WORKED, False),
+    ]
+
+
+def test_a_call_that_failed_need_not_be_made(tmp_path: Path) -> None:
+    task = upstream(tmp_path, record("Does it rain?", ("price_report", BROKE), ("rain_report", WORKED)))[0]
+    made = [{"action": "rain_report", "arguments": {}}]
+
+    assert toolbench_eval.passes(made, "4 mm", task)
+    assert not toolbench_eval.passes([{"action": "price_report", "arguments": {}}], "4 mm", task)
+
+
+def test_a_query_is_one_task_and_needs_a_call_that_worked(tmp_path: Path) -> None:
+    twice = [record("Does it rain?", (tool, WORKED)) for tool in ("rain_report", "price_report")]
+    lost = [record("Does it snow?", ("rain_report", BROKE)), record("Is it cold?", ("snow_report", WORKED))]
+
+    assert [task["id"] for task in upstream(tmp_path, *lost, *twice)] == ["toolbench_3"]
+
+
+def test_a_folder_without_tasks_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="neither the training file nor answer trees"):
+        list(datasets.load("toolbench_eval").read(tmp_path))
+
+
+@pytest.mark.parametrize("form", ["trees", "records"])
+def test_solutions_of_the_real_trees_can_be_replayed(shared_data: Path, tmp_path: Path, form: str) -> None:
+    """The same seven trees, as they are and in the schema of ToolBench's training and evaluation files."""
+    if form == "trees":
+        shutil.copytree(shared_data / "toolbench" / "answer", tmp_path / "answer")
+    else:
+        shutil.copy(shared_data / "toolbench" / "toolllama_format_from_examples.json", tmp_path)
+    bench = Bench("toolbench_eval", tmp_path, max_steps=12)
+    played = bench.play_oracle()
+    score = bench.score(played)
+
+    assert [len(task["steps"]) for task in bench.tasks] == [2, 3, 3, 2, 3]
+    assert [[step["failed"] for step in task["steps"]].count(True) for task in bench.tasks] == [0, 1, 0, 1, 2]
+    assert (score["value"], score["parts"]["gold_answer"], score["outcomes"]["completed"]) == (100, 100, 5)
+    assert bench.score(bench.play_random())["value"] == 0

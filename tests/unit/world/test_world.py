@@ -49,7 +49,8 @@ def test_the_readers_take_every_corpus(world: Path) -> None:
         rejected = [row.id for row in rows if module.reject(row)]
         assert rows and len(rejected) < len(rows)
         assert bool(rejected) == (task in ("kg", "toolbench", "sharegpt"))
-    for task in ("glaive", "teval", "hotpotqa", "toolbench_eval"):
+    played = ("sciworld", "agentbench_alfworld", "agentbench_webshop")
+    for task in ("glaive", "teval", "hotpotqa", "toolbench_eval", *played):
         assert list(datasets.load(task).read(world / task))
 
 
@@ -81,6 +82,20 @@ def test_test_names_stand_in_no_training_corpus(world: Path) -> None:
     corpora.append(world / "toolbench" / "data" / "toolllama_G123_dfs_train.json")
     text = "".join(path.read_text() for path in corpora)
     assert titles and not [title for title in titles if title in text]
+
+
+def test_households_and_wishes_stand_in_no_trajectory(world: Path) -> None:
+    games = datasets.load("agentbench_alfworld").read(world / "agentbench_alfworld")
+    products = datasets.load("agentbench_webshop").read(world / "agentbench_webshop")
+    wanted = {
+        "alfworld": [row["household"]["task"] for row in games],
+        "webshop": [f"[SEP] {wish['text']} [SEP]" for row in products for wish in row["wishes"]],
+    }
+    for task, texts in wanted.items():
+        rows = datasets.load(task).read(world / "agentinstruct")
+        trained = "\n".join(turn.content for row in rows for turn in row.turns)
+        assert len(texts) == 48
+        assert not [text for text in texts if text in trained]
 
 
 def test_a_title_has_one_page_in_all_questions(world: Path) -> None:

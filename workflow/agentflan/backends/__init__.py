@@ -23,6 +23,31 @@ class Call(NamedTuple):
     step: int  # replies given before in this episode
 
 
+class Reply(str):
+    """The text of a reply, and what came with it. Agents that count nothing may give plain text.
+
+    Attributes:
+        prompt_tokens, reply_tokens: what the model read and wrote.
+        fault: "" or why the request could not be answered, an outcome of the episode: "context_limit" (the prompt, or
+            prompt and reply together, do not fit the model) or "api_error". The text may be empty then.
+    """
+
+    prompt_tokens: int = 0
+    reply_tokens: int = 0
+    fault: str = ""
+
+    def __new__(cls, text: str = "", prompt_tokens: int = 0, reply_tokens: int = 0, fault: str = "") -> Reply:
+        reply = super().__new__(cls, text)
+        reply.prompt_tokens, reply.reply_tokens, reply.fault = prompt_tokens, reply_tokens, fault
+        return reply
+
+
+def cut(text: str, stops: tuple[str, ...]) -> str:
+    """The text up to the first stop string."""
+    ends = [text.find(stop) for stop in stops if stop in text]
+    return text[: min(ends)] if ends else text
+
+
 def names() -> list[str]:
     """All backends that have a module here."""
     return sorted(_modules())
@@ -41,5 +66,9 @@ def load(name: str) -> ModuleType:
 
 
 def _modules() -> dict[str, ModuleType]:
-    found = [importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
+    found = [
+        importlib.import_module(f"{__name__}.{module.name}")
+        for module in pkgutil.iter_modules(__path__)
+        if not module.name.startswith("_")
+    ]
     return {module.NAME: module for module in found}

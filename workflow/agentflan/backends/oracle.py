@@ -16,6 +16,7 @@ def start(model: str, benchmark: ModuleType, settings: dict[str, Any]) -> Callab
 
     def reply(call: Call) -> str:
         replies = benchmark.gold_replies(call.task, settings)
-        return replies[call.step] if call.step < len(replies) else ""
+        gold = replies[call.step] if call.step < len(replies) else ""
+        return gold(call.request) if callable(gold) else gold
 
     return lambda calls: [reply(call) for call in calls]

@@ -1,30 +1,29 @@
-"""A checkpoint folder, run here with transformers: greedy, in left-padded batches of requests of like length.
+"""A checkpoint folder, run here with transformers: greedy, in padded batches of requests of like length.
 
 The loop is our own, as fast as `generate()` for a batch of equal replies and faster for others: a reply that is done,
-by an end sign or a stop string, leaves the batch. Text of a conversation never becomes a special token; only the chat
-template's own signs do, as in training.
+by an end sign or a stop string, leaves the batch. A prompt that fills the model's context is not cut but marked, and so
+is a reply that the end of the context cuts off.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from agentflan.backends import Call
+from agentflan.backends import Call, Reply
+from agentflan.backends._chat_tokens import ChatTokens
 from agentflan.benchmarks._protocol import Request
 from agentflan.errors import FileError, NotAvailable
 
 NAME = "local"
 
-_MARK = "\ue000"  # private use; stands for a content in the rendered template
 _FINISHED_SHARE = 0.25  # of a batch; then its rows are dropped, which costs a copy of the cache
 
 
-def start(model: str, benchmark: ModuleType, settings: dict[str, Any]) -> Callable[[list[Call]], list[str]]:
+def start(model: str, benchmark: ModuleType, settings: dict[str, Any]) -> Callable[[list[Call]], list[Reply]]:
     """An agent that runs the checkpoint folder `model`.
 
     Raises:
@@ -37,7 +36,7 @@ def start(model: str, benchmark: ModuleType, settings: dict[str, Any]) -> Callab
     return lambda calls: local.generate([call.request for call in calls])
 
 
-class LocalModel:
+class LocalModel(ChatTokens):
     """Weights and tokenizer in memory; fp32 on a CPU, bf16 on GPUs.
 
     Args:
@@ -57,108 +56,70 @@ class LocalModel:
         placed = {"dtype": torch.bfloat16 if gpus else torch.float32, "device_map": "auto" if gpus > 1 else None}
         model = AutoModelForCausalLM.from_pretrained(folder, **placed).eval()
         self.model = model.to("cuda") if gpus == 1 else model
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        ends = self.model.generation_config.eos_token_id
+        super().__init__(AutoTokenizer.from_pretrained(folder), ends if isinstance(ends, list) else [ends])
+        self.context = self.model.config.max_position_embeddings
         self.rows = rows
 
-    def generate(self, requests: list[Request]) -> list[str]:
+    def generate(self, requests: list[Request]) -> list[Reply]:
         """One reply a request, in order."""
+        chosen = iter(self._choose([request for request in requests if request.choices]))
+        written = iter(self._write([request for request in requests if not request.choices]))
+        return [next(chosen if request.choices else written) for request in requests]
+
+    def _choose(self, requests: list[Request]) -> list[Reply]:
+        """The likeliest choice of each request. Of a prompt that is too long the beginning is left out."""
+        from agentflan.backends._likelihood import log_likelihoods, split
+
+        texts = [split(self.encode_choices(request), self.context) for request in requests]
+        found = iter(log_likelihoods(self.model, [text for choices in texts for text in choices], self.rows))
+        replies = []
+        for request, choices in zip(requests, texts, strict=True):
+            scores = [next(found) for _ in choices]
+            best = scores.index(max(scores))
+            tokens, begin = choices[best]
+            replies.append(Reply(request.choices[best], begin, len(tokens) - begin))
+        return replies
+
+    def _write(self, requests: list[Request]) -> list[Reply]:
+        """A free reply to each request."""
         prompts = [self.encode(request) for request in requests]
-        order = sorted(range(len(requests)), key=lambda place: len(prompts[place]))
-        replies: dict[int, str] = {}
+        fitting = [place for place, prompt in enumerate(prompts) if len(prompt) < self.context]
+        order = sorted(fitting, key=lambda place: len(prompts[place]))
+        replies = {
+            place: Reply(prompt_tokens=len(prompt), fault="context_limit") for place, prompt in enumerate(prompts)
+        }
         for begin in range(0, len(order), self.rows):
             places = order[begin : begin + self.rows]
-            texts = self._run([prompts[place] for place in places], [requests[place] for place in places])
-            replies.update(zip(places, texts, strict=True))
+            batch = self._run([prompts[place] for place in places], [requests[place] for place in places])
+            replies.update(zip(places, batch, strict=True))
         return [replies[place] for place in range(len(requests))]
 
-    def encode(self, request: Request) -> list[int]:
-        """Token ids of what the model is given."""
-        if request.prompt:
-            start = [self.tokenizer.bos_token_id] if self.tokenizer.bos_token_id is not None else []
-            return start + self._encode_text(request.prompt + request.prefix)
-        rendered = self._render([role for role, _ in request.messages], begin_reply=True)
-        if not request.prefix:
-            rendered = rendered.rstrip(" ")  # in training the space is part of the reply's first token
-        contents = [content for _, content in request.messages]
-        return self._encode_pieces(re.split(f"{_MARK}(\\d+){_MARK}", rendered), contents, request.prefix)
-
-    def _render(self, roles: list[str], begin_reply: bool) -> str:
-        """The chat template with numbered marks for the contents."""
-        turns = [{"role": role, "content": f"{_MARK}{place}{_MARK}"} for place, role in enumerate(roles)]
-        return self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=begin_reply)
-
-    def _encode_pieces(self, pieces: list[str], contents: list[str], prefix: str) -> list[int]:
-        """Ids of the template's text (even places) and of the contents (odd places hold their numbers).
-
-        Text between two special signs is encoded in one go, as in training.
-        """
-        ids, text = [], ""
-        for place, piece in enumerate(pieces):
-            if place % 2:
-                text += contents[int(piece)]
-                continue
-            for part in self._signs.split(piece):
-                if part in self._sign_ids:
-                    ids += [*self._encode_text(text), self._sign_ids[part]]
-                    text = ""
-                else:
-                    text += part
-        return ids + self._encode_text(text + prefix)
-
-    def _encode_text(self, text: str) -> list[int]:
-        backend = self.tokenizer.backend_tokenizer
-        backend.encode_special_tokens = True  # signs in the text are text
-        return backend.encode(text, add_special_tokens=False).ids if text else []
-
-    @cached_property
-    def _sign_ids(self) -> dict[str, int]:
-        return {sign: self.tokenizer.convert_tokens_to_ids(sign) for sign in self.tokenizer.all_special_tokens}
-
-    @cached_property
-    def _signs(self) -> re.Pattern[str]:
-        return re.compile("(" + "|".join(map(re.escape, self._sign_ids)) + ")" if self._sign_ids else "(?!)")
-
-    @cached_property
-    def _end_sign(self) -> str:
-        """What the template puts after a reply, without spaces: an end token or a sign made of text."""
-        return self._render(["user", "assistant"], begin_reply=False).rsplit(_MARK, 1)[1].strip()
-
-    @cached_property
-    def _end_ids(self) -> set[int]:
-        configured = self.model.generation_config.eos_token_id
-        listed = configured if isinstance(configured, list) else [configured]
-        return {token for token in [*listed, self.tokenizer.eos_token_id] if token is not None}
-
-    def _run(self, prompts: list[list[int]], requests: list[Request]) -> list[str]:
-        rows = [_Row(request, self._stops(request)) for request in requests]
+    def _run(self, prompts: list[list[int]], requests: list[Request]) -> list[Reply]:
+        rows = [
+            _Row(request, self.stops(request), self.context - len(prompt))
+            for prompt, request in zip(prompts, requests, strict=True)
+        ]
         self._extend(prompts, rows)
-        return [self._finish(row) for row in rows]
-
-    def _stops(self, request: Request) -> tuple[str, ...]:
-        ends_in_text = bool(request.messages) and self._end_sign and self._end_sign not in self._sign_ids
-        return (*request.stop, self._end_sign) if ends_in_text else request.stop
+        return [
+            Reply(self.finish(row.tokens, row.request), len(prompt), len(row.tokens), row.fault)
+            for prompt, row in zip(prompts, rows, strict=True)
+        ]
 
     def _extend(self, prompts: list[list[int]], rows: list[_Row]) -> None:
         """Append the likeliest token to each row until all are done."""
         import torch
-        from transformers import DynamicCache
 
-        device, cache = self.model.device, DynamicCache()
-        width = max(map(len, prompts))
-        ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts], device=device)
-        mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=device)
-        positions = (mask.cumsum(1) - 1).clamp(min=0)
+        from agentflan.backends._cache import roomy_cache
+
+        device, cache = self.model.device, roomy_cache()
+        lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
+        places = torch.arange(max(map(len, prompts)), device=device)
+        mask = (places < lengths[:, None]).long()
         with torch.inference_mode():
+            logits = self._read_prompts(prompts, lengths, cache)
             while True:
-                output = self.model(
-                    input_ids=ids,
-                    attention_mask=mask,
-                    position_ids=positions,
-                    past_key_values=cache,
-                    use_cache=True,
-                    logits_to_keep=1,
-                )
-                tokens = output.logits[:, -1].argmax(-1)
+                tokens = logits.argmax(-1)
                 for row, token in zip(rows, tokens.tolist(), strict=True):
                     self._take(row, token)
                 keep = [place for place, row in enumerate(rows) if not row.done]
@@ -167,52 +128,63 @@ class LocalModel:
                 if len(keep) <= (1 - _FINISHED_SHARE) * len(rows):
                     kept = torch.tensor(keep, device=device)
                     cache.batch_select_indices(kept)
-                    tokens, mask, positions = tokens[kept], mask[kept], positions[kept]
+                    tokens, mask, lengths = tokens[kept], mask[kept], lengths[kept]
                     rows = [rows[place] for place in keep]
-                ids = tokens[:, None]
                 mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
-                positions = positions[:, -1:] + 1
+                logits = self.model(
+                    input_ids=tokens[:, None],
+                    attention_mask=mask,
+                    position_ids=lengths[:, None],
+                    past_key_values=cache,
+                    use_cache=True,
+                ).logits[:, -1]
+                lengths = lengths + 1
+
+    def _read_prompts(self, prompts: list[list[int]], lengths: Any, cache: Any) -> Any:
+        """Logits [rows, vocabulary] behind the prompts, whose keys and values go to the cache.
+
+        They are padded on the right: what follows a token does not change it, so the prompts need no mask, and
+        attention takes its fast causal path. The padding is masked in later steps.
+        """
+        import torch
+
+        width = max(map(len, prompts))
+        ids = torch.tensor([prompt + [0] * (width - len(prompt)) for prompt in prompts], device=self.model.device)
+        ends, which = torch.unique(lengths - 1, return_inverse=True)
+        output = self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=ends)
+        return output.logits[torch.arange(len(prompts), device=which.device), which]
 
     def _take(self, row: _Row, token: int) -> None:
         """Add a token to a row and see whether the row is done."""
         if row.done:
             return
-        if token in self._end_ids:
+        if token in self.end_ids:
             row.done = True
             return
         row.tokens.append(token)
         piece = self._piece(token)
         if "\ufffd" in piece or any(stop[-1] in piece for stop in row.stops):  # a sign may be cut into bytes
-            row.done = any(stop in self._decode(row.tokens) for stop in row.stops)
-        row.done = row.done or len(row.tokens) >= row.limit
+            row.done = any(stop in self.decode(row.tokens) for stop in row.stops)
+        if not row.done and len(row.tokens) >= row.limit:
+            row.done = True
+            row.fault = "context_limit" if row.limit < row.request.max_new_tokens else ""
 
     def _piece(self, token: int) -> str:
         """A token's text; remembered, because it is asked for at each step."""
         if token not in self._pieces:
-            self._pieces[token] = self._decode([token])
+            self._pieces[token] = self.decode([token])
         return self._pieces[token]
 
     @cached_property
     def _pieces(self) -> dict[int, str]:
         return {}
 
-    def _decode(self, tokens: list[int]) -> str:
-        return self.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-
-    def _finish(self, row: _Row) -> str:
-        """The reply up to its first stop string; outer spaces belong to the template."""
-        text = self._decode(row.tokens)
-        ends = [text.find(stop) for stop in row.stops if stop in text]
-        text = text[: min(ends)] if ends else text
-        return text.strip() if row.is_chat else text
-
 
 class _Row:
     """A reply that is being written."""
 
-    def __init__(self, request: Request, stops: tuple[str, ...]) -> None:
+    def __init__(self, request: Request, stops: tuple[str, ...], room: int) -> None:
         self.tokens: list[int] = []
-        self.stops = stops
-        self.limit = request.max_new_tokens
-        self.is_chat = bool(request.messages) and not request.prefix
-        self.done = False
+        self.request, self.stops = request, stops
+        self.limit = min(request.max_new_tokens, room)
+        self.done, self.fault = False, ""

@@ -6,12 +6,17 @@ A benchmark is a module with these names::
     DATA                  the raw dataset that holds its tasks
     PROTOCOL              what was measured, in words; `{key}` stands for a setting
     DEFAULTS              its settings beside the common ones
+    CHANCE                what a guesser scores, in percent; left out where it is about 0
     read_tasks(folder, settings)           -> [task], each a dictionary with a unique "id"
     episode(task, settings)                -> generator: yields a Request, is sent the reply, returns a row with
                                               "prediction", "outcome" (one of OUTCOMES) and more
-    gold_replies(task, settings)           -> the replies of a perfect agent, in order
+    gold_replies(task, settings)           -> the replies of a perfect agent, in order; one that repeats what only the
+                                              environment knows is a function of the request
     random_reply(task, request, random)    -> a reply of an agent that knows nothing
-    score(tasks, rows, settings)           -> {"value", "low", "high", "n", "parts", "outcomes"}, a pure function
+    score(tasks, rows, settings)           -> {"value", "low", "high", "n", "samples", "parts", "outcomes"}, a pure
+                                              function; `samples` as `agentflan.statistics.Estimate` has them; parts
+                                              may hold "faults": how many replies were out of the "format", named no
+                                              "tool" that there is, or gave wrong "arguments"
 
 Settings are always complete: `complete_settings` is called once, by the command.
 """
@@ -31,7 +36,7 @@ from typing import Any
 from agentflan.errors import ConfigError
 from agentflan.randomness import unit
 
-OUTCOMES = ("completed", "context_limit", "invalid_action", "task_limit", "task_error")
+OUTCOMES = ("completed", "context_limit", "invalid_action", "task_limit", "task_error", "api_error")
 
 Task = dict[str, Any]
 Row = dict[str, Any]
@@ -41,9 +46,11 @@ COMMON_DEFAULTS: Settings = {
     "limit": None,  # tasks that are played; all if null. What is limited, see `draw`
     "seed": 0,  # draws the tasks, the random agent's replies and the bootstrap
     "batch": 64,  # episodes played side by side; a killed run goes on at the next batch
+    "workers": 1,  # episodes whose environments act at the same time
+    "restarts": 1,  # times that an episode whose environment broke is played anew before it counts as an error
     "rows": 16,  # requests that a local model reads together
     "threads": 1,  # CPU threads of a local model
-    "api": {},  # how to ask an API model: fields of agentflan.replies.ReplySettings, and "cache"
+    "api": {},  # how to ask an API model, see agentflan.backends.openai_api; the study's block of the model
 }
 
 
@@ -57,6 +64,9 @@ class Request:
         prefix: text that the reply must start with; it is part of what the model is given, not of what it returns.
         stop: strings at which the reply is cut (not included).
         max_new_tokens: limit of the reply.
+        choices: if given, the reply is the one of these texts that the model finds likeliest behind the prefix; of a
+            prompt that does not fit the model the beginning is left out. A backend that can only generate gives a free
+            reply instead, without the prefix where it cannot give one; the benchmark reads it and says so.
     """
 
     messages: tuple[tuple[str, str], ...] = ()
@@ -64,6 +74,7 @@ class Request:
     prefix: str = ""
     stop: tuple[str, ...] = ()
     max_new_tokens: int = 128
+    choices: tuple[str, ...] = ()
 
 
 Episode = Generator[Request, str, Row]
@@ -117,8 +128,8 @@ def count_outcomes(rows: Iterable[Row]) -> dict[str, int]:
 
 
 def errors_of(rows: Iterable[Row]) -> dict[str, str]:
-    """Id → message of the episodes that broke; they count as 0."""
-    return {row["id"]: row["error"] for row in rows if row["outcome"] == "task_error"}
+    """Id → message of the episodes that broke or asked what could not be answered."""
+    return {row["id"]: row["error"] for row in rows if "error" in row}
 
 
 def random_words(request: Request, rng: random.Random, count: int) -> str:

@@ -5,6 +5,12 @@ end of the line. `chat`: each step is one reply with thought and action, the obs
 variant of ours for models that only speak in turns. BOLAA's instruction and demonstrations are other people's text:
 they are read from `prompt.json` beside the tasks ({"instruction": …, "demonstrations": …}). Without it a short wording
 of ours is used, and the score says so.
+
+Upstream asks OpenAI's models at temperature 1 with at most 128 tokens; here they are asked like the others, greedily
+unless their block of the study says `temperature: 1` (for all benchmarks), and with `max_new_tokens`.
+
+FireAct was trained on 44 of the 300 questions (their ids: ``_fireact_questions.json``). The score stays that of all
+questions, as the paper's; beside it stands the score of the others.
 """
 
 from __future__ import annotations
@@ -19,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from agentflan import datasets
+from agentflan.benchmarks._live_wiki import LiveWiki
 from agentflan.benchmarks._protocol import (
     Episode,
     Request,
@@ -38,14 +45,19 @@ from agentflan.statistics import Group, estimate, percent
 NAME = "hotpotqa"
 TITLE = "HotpotQA"
 DATA = "hotpotqa"
-PROTOCOL = "{protocol}, {metric} averaged over levels, frozen pages, {max_steps} steps, limit {limit} a level"
+PROTOCOL = (
+    "{protocol}, {metric} averaged over levels, {wiki} pages, {max_steps} steps, replies of {max_new_tokens} tokens, "
+    "API models asked as the others are, limit {limit} a level"
+)
 DEFAULTS: Settings = {
     "protocol": "bolaa",  # bolaa or chat
     "metric": "f1",  # f1 as in Table 1; em as behind the FireAct row
+    "wiki": "frozen",  # the pages that come with the questions, or live: Wikipedia as upstream asks it
+    "wiki_cache": "results/wikipedia.jsonl",  # what was seen of the live one
     "limit": None,  # questions of each level
     "max_steps": 10,
     "max_context_tokens": 1700,  # of the whole raw prompt, at four characters a token; bolaa only
-    "max_new_tokens": 256,
+    "max_new_tokens": 256,  # as upstream's local models; it gives OpenAI's 128
     "observation": "Observation: {text}",  # chat only
     "instruction": None,  # overrides prompt.json and our own wording
 }
@@ -59,13 +71,14 @@ _CHARACTERS_A_TOKEN = 4
 _ACTION = re.compile(r"^(\w+)\[(.+)\]")
 _CHAT_ACTION = re.compile(r"^\s*action\s*:\s*(.*)$", re.IGNORECASE | re.MULTILINE)
 _YES_NO = ("yes", "no", "noanswer")
+FIREACT_QUESTIONS = Path(__file__).with_name("_fireact_questions.json")
 
 
 @dataclass
 class _Reading:
     """What the agent has open, and its answer."""
 
-    wiki: Wiki
+    wiki: Wiki | LiveWiki
     page: tuple[str, ...] | None = None
     keyword: str = ""
     hits: list[str] = field(default_factory=list)
@@ -78,16 +91,18 @@ def read_tasks(folder: Path, settings: Settings) -> list[Task]:
     """The questions, at most `limit` of each level, each with the wiki of all questions and the prompt.
 
     Raises:
-        ConfigError: no such protocol or metric.
+        ConfigError: no such protocol, metric or wiki.
     """
-    for key, known in (("protocol", ("bolaa", "chat")), ("metric", ("f1", "em"))):
+    choices = {"protocol": ("bolaa", "chat"), "metric": ("f1", "em"), "wiki": ("frozen", "live")}
+    for key, known in choices.items():
         if settings[key] not in known:
             raise ConfigError(
                 [f"settings of {NAME}: key {key}: found {settings[key]!r}; expected {' or '.join(known)}"]
             )
     rows = list(datasets.load(DATA).read(folder))
     prompt = read_json(folder / "prompt.json") if (folder / "prompt.json").exists() else {}
-    wiki = Wiki.of(row["context"] for row in rows)
+    live = settings["wiki"] == "live"
+    wiki = LiveWiki(Path(settings["wiki_cache"])) if live else Wiki.of(row["context"] for row in rows)
     by_level: dict[str, list[Task]] = {}
     for row in rows:
         by_level.setdefault(row["level"], []).append(_task(row, wiki, prompt, settings))
@@ -133,21 +148,27 @@ def score(tasks: Sequence[Task], rows: Sequence[Row], settings: Settings) -> dic
     rewards = {
         name: {task["id"]: measure(answers[task["id"]], task["answer"]) for task in tasks} for name, measure in METRICS
     }
-    levels = sorted({task["level"] for task in tasks})
-    by_level = {
-        level: [rewards[settings["metric"]][task["id"]] for task in tasks if task["level"] == level] for level in levels
-    }
-    groups = [Group(1 / len(levels), values) for values in by_level.values()]
+    by_level = _by_level(tasks, rewards[settings["metric"]])
+    groups = [Group(1 / len(by_level), values) for values in by_level.values()]
+    trained = set(read_json(FIREACT_QUESTIONS))
+    others = _by_level([task for task in tasks if task["id"] not in trained], rewards[settings["metric"]])
     parts = {
         "levels": {level: percent(values) for level, values in by_level.items()},
         **{name: percent(list(values.values())) for name, values in rewards.items()},
+        "fireact_questions": sum(task["id"] in trained for task in tasks),
+        "without_fireact_questions": percent([sum(values) / len(values) for values in others.values()]),
         "finished": percent([row["outcome"] == "completed" for row in rows]),
         "invalid_actions": sum(row.get("invalid_actions", 0) for row in rows),
         "prompt": tasks[0]["prompt_source"],
-        "pages": len(tasks[0]["wiki"].pages),
+        "pages": None if settings["wiki"] == "live" else len(tasks[0]["wiki"].pages),  # what was seen so far grows
         "errors": errors_of(rows),
     }
     return {**estimate(groups, settings["seed"], NAME)._asdict(), "parts": parts, "outcomes": count_outcomes(rows)}
+
+
+def _by_level(tasks: Sequence[Task], rewards: dict[str, float]) -> dict[str, list[float]]:
+    levels = sorted({task["level"] for task in tasks})
+    return {level: [rewards[task["id"]] for task in tasks if task["level"] == level] for level in levels}
 
 
 def normalise_answer(text: str) -> str:
@@ -182,7 +203,7 @@ def parse_action(text: str) -> tuple[str, str]:
     return (match[1], match[2]) if match else ("", "")
 
 
-def _task(row: dict[str, Any], wiki: Wiki, prompt: dict[str, str], settings: Settings) -> Task:
+def _task(row: dict[str, Any], wiki: Wiki | LiveWiki, prompt: dict[str, str], settings: Settings) -> Task:
     facts = row["supporting_facts"]
     titles = facts["title"] if isinstance(facts, dict) else [title for title, _ in facts]
     source = (

@@ -33,7 +33,8 @@ from agentflan.statistics import Group, estimate, percent
 NAME = "teval"
 TITLE = "T-Eval"
 DATA = "teval"
-PROTOCOL = "{version}, mean of six dimensions, encoder {encoder}, limit {limit} a file"
+PROTOCOL = "{version}, mean of six dimensions, encoder {encoder}, chat template {chat_template}, limit {limit} a file"
+OWN_TEMPLATE, UPSTREAM_LLAMA2 = "own", "upstream_llama2"
 DEFAULTS: Settings = {
     "version": "v1",  # v1 or v2
     "encoder": "all-mpnet-base-v2",  # hashed_ngrams, or a folder or hub name of a sentence-transformers model
@@ -49,6 +50,7 @@ DEFAULTS: Settings = {
     ],
     "limit": None,  # samples of each file
     "function_role": "user",  # v2 has turns of a role that chat templates do not know
+    "chat_template": OWN_TEMPLATE,  # or upstream_llama2, which is wrong: a variant to see what the mistake costs
     "max_new_tokens": 1024,
 }
 
@@ -69,11 +71,16 @@ def read_tasks(folder: Path, settings: Settings) -> list[Task]:
     """The samples of the chosen files and version, at most `limit` of each file.
 
     Raises:
-        ConfigError: no such version.
+        ConfigError: no such version or template.
         NotAvailable: a chosen file has no samples.
     """
     if settings["version"] not in ("v1", "v2"):
         raise ConfigError([f"settings of teval: key version: found {settings['version']!r}; expected v1 or v2"])
+    if settings["chat_template"] not in (OWN_TEMPLATE, UPSTREAM_LLAMA2):
+        wanted = f"{OWN_TEMPLATE} or {UPSTREAM_LLAMA2}"
+        raise ConfigError(
+            [f"settings of teval: key chat_template: found {settings['chat_template']!r}; expected {wanted}"]
+        )
     by_file: dict[str, list[Task]] = {name: [] for name in settings["files"]}
     for record in datasets.load(DATA).read(folder):
         name, version = _name_and_version(record["file"])
@@ -87,7 +94,9 @@ def read_tasks(folder: Path, settings: Settings) -> list[Task]:
 
 def episode(task: Task, settings: Settings) -> Episode:
     """One request, one reply."""
-    reply = yield Request(messages=task["messages"], max_new_tokens=settings["max_new_tokens"])
+    wrong = settings["chat_template"] == UPSTREAM_LLAMA2
+    asked = {"prompt": _upstream_llama2(task["messages"])} if wrong else {"messages": task["messages"]}
+    reply = yield Request(**asked, max_new_tokens=settings["max_new_tokens"])
     return {"prediction": reply, "outcome": "completed", "kind": task["kind"]}
 
 
@@ -120,8 +129,7 @@ def score(tasks: Sequence[Task], rows: Sequence[Row], settings: Settings) -> dic
         "encoder": settings["encoder"],
         "errors": errors_of(rows),
     }
-    interval = {"value": result.value, "low": result.low, "high": result.high, "n": len(tasks)}
-    return interval | {"parts": parts, "outcomes": count_outcomes(rows)}
+    return {**result._asdict(), "n": len(tasks), "parts": parts, "outcomes": count_outcomes(rows)}
 
 
 def overall(dimensions: Sequence[float]) -> float:
@@ -153,6 +161,11 @@ def _task(file: str, record: dict[str, Any], settings: Settings) -> Task:
 
 def _role(role: str, settings: Settings) -> str:
     return settings["function_role"] if role == "function" else role
+
+
+def _upstream_llama2(messages: Sequence[tuple[str, str]]) -> str:
+    """A prompt in v2's own template for Llama-2, which closes turns by a backslash and holds the system for a user."""
+    return "".join(f"{text}</s>" if role == "assistant" else f"[INST]{text}[\\INST]" for role, text in messages)
 
 
 def _values(tasks: Sequence[Task], replies: dict[str, str], settings: Settings) -> dict[str, dict[str, float]]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
+from agentflan.arguments import OutputPath
 from agentflan.errors import ConfigError
 
 
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of the command."""
     parser.add_argument("--seed", type=int, default=0, help="everything is drawn from it")
     parser.add_argument("--size", default="{}", help="counts by kind of record that differ from the defaults, as JSON")
-    parser.add_argument("--out", type=Path, required=True, help="the world's folder")
+    parser.add_argument("--out", type=OutputPath, required=True, help="the world's folder")
 
 
 def run(arguments: argparse.Namespace) -> str:

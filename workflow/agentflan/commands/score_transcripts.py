@@ -7,35 +7,39 @@ settings. When the transcripts say "not run", or the scorer misses something, th
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from agentflan import benchmarks, episodes
+from agentflan.arguments import InputPath, OutputPath
 from agentflan.benchmarks._protocol import complete_settings, read_settings
 from agentflan.errors import NotAvailable
-from agentflan.files import write_json
+from agentflan.files import read_json, write_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--benchmark", required=True, help=f"one of: {', '.join(benchmarks.names())}")
-    parser.add_argument("--data", type=Path, required=True, help="folder of the benchmark's raw task files")
-    parser.add_argument("--transcripts", type=Path, required=True, help="what run_episodes wrote")
+    parser.add_argument("--data", type=InputPath, required=True, help="folder of the benchmark's raw task files")
+    parser.add_argument("--transcripts", type=InputPath, required=True, help="what run_episodes wrote")
     parser.add_argument("--agent", help="name of the agent (default: the name of the transcripts' folder)")
     parser.add_argument("--settings", default="{}", help="the same JSON object as for run_episodes")
-    parser.add_argument("--out", type=Path, required=True, help="the score, JSON")
+    parser.add_argument("--parity", type=InputPath, help="what compare_backends found, if the agent's backend needs it")
+    parser.add_argument("--out", type=OutputPath, required=True, help="the score, JSON")
 
 
 def run(arguments: argparse.Namespace) -> str:
     benchmark = benchmarks.load(arguments.benchmark)
     settings = complete_settings(benchmark, read_settings(arguments.settings))
     agent = arguments.agent or arguments.transcripts.resolve().parent.name
-    head = {"agent": agent, "benchmark": benchmark.NAME, "protocol": benchmark.PROTOCOL.format_map(settings)}
+    parity = read_json(arguments.parity) if arguments.parity else {}
+    protocol = benchmark.PROTOCOL.format_map(settings) + (f"; {parity['sentence']}" if parity else "")
+    head = {"agent": agent, "benchmark": benchmark.NAME, "protocol": protocol}
     try:
         result = _score(benchmark, arguments, settings)
     except NotAvailable as error:
         write_json(arguments.out, {"status": "not run", **head, "reason": str(error)})
         return f"{agent}, {benchmark.NAME}: not run ({error})"
-    write_json(arguments.out, {"status": "done", **head, **result, "settings": settings})
+    result |= {"settings": settings} | ({"parity": parity} if parity else {})
+    write_json(arguments.out, {"status": "done", **head, **result})
     return (
         f"{agent}, {benchmark.NAME}: {result['value']:.1f} [{result['low']:.1f}, {result['high']:.1f}], n {result['n']}"
     )

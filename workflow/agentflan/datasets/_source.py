@@ -13,11 +13,13 @@ class SourceFile:
         name: path inside the source, kept under ``raw/<dataset>/``.
         sha256: hex digest, or None where upstream publishes none that could be checked.
         size: bytes, or None.
+        optional: whether a folder that is given in place of the source may lack it.
     """
 
     name: str
     sha256: str | None = None
     size: int | None = None
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Source:
         revision: full commit of the hub repository.
         url: base address of files outside the hub, or "".
         licence: as declared upstream; "none declared" is a fact too.
-        files: the files that are read, nothing else.
+        files: the files that are read, nothing else; none where a package of the lock holds the tasks.
         rows: records expected over all files, or None where unknown.
     """
 

@@ -112,7 +112,7 @@ def encode_many(
     """
     backend = tokenizer.backend_tokenizer
     bos, eos = tokenizer.bos_token or "", tokenizer.eos_token or ""
-    _check_characters(tokenizer, template, bos, eos)
+    check_characters(tokenizer, template)
     ids = {sign: tokenizer.convert_tokens_to_ids(sign) for sign in (bos, eos) if sign}
     waiting: list[tuple[Trajectory, list[list[Piece]]]] = []
     for trajectory in trajectories:
@@ -123,7 +123,13 @@ def encode_many(
     yield from _encode_batch(waiting, backend, ids)
 
 
-def _check_characters(tokenizer: Any, template: str, bos: str, eos: str) -> None:
+def check_characters(tokenizer: Any, template: str) -> None:
+    """Whether a tokenizer can write a template.
+
+    Raises:
+        ConfigError: it cannot write a character; all such are named.
+    """
+    bos, eos = tokenizer.bos_token or "", tokenizer.eos_token or ""
     skeleton = _skeleton(("system", "user", "assistant"), template, bos, eos)
     text = "".join(part for part in skeleton if part[0] not in _MARKS).replace(bos, "").replace(eos, "")
     missing = [sign for sign in sorted(set(text)) if not sign.isspace() and not _can_write(tokenizer, sign)]
@@ -131,6 +137,12 @@ def _check_characters(tokenizer: Any, template: str, bos: str, eos: str) -> None
         named = ", ".join(f"U+{ord(character):04X}" for character in missing)
         where = f"tokenizer {tokenizer.name_or_path!r}" if tokenizer.name_or_path else "tokenizer"
         raise ConfigError([f"{where}: cannot write {named}; template {template!r} needs a tokenizer that can"])
+
+
+def end_sign(template: str, bos: str, eos: str) -> str:
+    """What ends a reply: the template's own text after a generated content, without outer spaces."""
+    found = pieces((Turn("user", "question"), Turn("assistant", "answer")), template, bos, eos)
+    return "".join(piece.text for piece in found if piece.is_generated and not piece.is_content).strip()
 
 
 def _can_write(tokenizer: Any, character: str) -> bool:

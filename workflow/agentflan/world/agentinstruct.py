@@ -6,7 +6,9 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from agentflan.world.household import put_task
 from agentflan.world.lexicon import COLORS, FURNITURE, THINGS, TOPICS, TRAIN, name, names, value
+from agentflan.world.shop import wish
 
 Row = dict[str, Any]
 Turns = list[tuple[str, bool | None, str]]  # from, loss, value
@@ -97,7 +99,7 @@ def _alfworld(rng: random.Random, index: int) -> Turns:
         _shown("OK. I'll follow your instructions and try my best to solve the task."),
         _human(
             f"Here is your task. You are in the middle of a room. You see a {seen}. "
-            f"Your task is to: put the {thing} from the {places[0]} on the {places[1]}."
+            f"Your task is to: {put_task(thing, places[0], places[1])}"
         ),
         _reply(f"THOUGHT: I need the {thing}, so I go to the {places[0]}.\nACTION: go to {start}"),
         _human(f"On the {start}, you see a {thing} 1."),
@@ -115,13 +117,13 @@ def _webshop(rng: random.Random, index: int) -> Turns:
     items = rng.sample([(wanted, f"B{value(rng)}"), *((other, f"B{value(rng)}") for other in others)], 3)
     code = next(code for item, code in items if item == wanted)
     listing = " [SEP] ".join(f"{code} [SEP] {item}" for item, code in items)
-    task = f"WebShop [SEP] Instruction: [SEP] Find a {wanted}"
+    task = f"WebShop [SEP] Instruction: [SEP] {wish(wanted)}"
     return [
         _human("You shop on the web. Each turn has Thought and Action; Action is search[words] or click[button]."),
         _shown("Ok."),
         _human(f"{task} [SEP] Search"),
         _reply(f"Thought:\nI search for a {wanted}.\n\nAction:\nsearch[{wanted}]"),
-        _human(f"Instruction: [SEP] Find a {wanted} [SEP] {listing}"),
+        _human(f"Instruction: [SEP] {wish(wanted)} [SEP] {listing}"),
         _reply(f"Thought:\nThe {wanted} is {code}.\n\nAction:\nclick[{code}]"),
         _human(f"{wanted} [SEP] Buy Now"),
         _reply("Thought:\nIt fits, so I buy it.\n\nAction:\nclick[Buy Now]"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,21 @@ from agentflan.errors import ConfigError
 from agentflan.files import atomic_write, sha256_of, write_json, write_jsonl
 from agentflan.randomness import generator
 from agentflan.replies import cache_key
-from agentflan.world import agentinstruct, glaive, hotpot, lexicon, talk, teval, toolbench
+from agentflan.world import (
+    agentbench,
+    agentinstruct,
+    general,
+    glaive,
+    hotpot,
+    household,
+    lexicon,
+    sciworld,
+    shop,
+    talk,
+    teval,
+    toolbench,
+    websites,
+)
 from agentflan.world.lexicon import TEST, TRAIN
 
 DEFAULT_SIZE = {
@@ -25,6 +40,10 @@ DEFAULT_SIZE = {
     "teval": 24,  # records of each of the eight files
     "hotpotqa": 24,  # questions of each of the three levels
     "toolbench_eval": 48,
+    "sciworld": 8,  # episodes of each of the five tasks
+    "agentbench": 48,  # tasks of each held-in benchmark
+    "general": 48,  # questions, problems and functions of the general benchmarks
+    "websites": 54,  # browser tasks on the shop and the forum
     "pretraining_conversations": 20000,
     "pretraining_texts": 300,
 }
@@ -71,8 +90,9 @@ def build_world(folder: Path, seed: int, size: dict[str, int]) -> dict[str, Any]
         raise ConfigError([f"--size: unknown {', '.join(unknown)}; known: {', '.join(DEFAULT_SIZE)}"])
     counts = DEFAULT_SIZE | size
     corpora = list(_corpora(folder, seed, counts))
-    files = [*corpora, *_tasks(folder, seed, counts), *_pretraining(folder, seed, counts)]
-    files.append(_vocabulary(folder, seed, counts))
+    files = [*corpora, *_tasks(folder, seed, counts), *_held_in_tasks(folder, seed, counts["agentbench"])]
+    files += [*_places(folder, seed, counts), *_general_tasks(folder, seed, counts["general"])]
+    files += [*_pretraining(folder, seed, counts), _vocabulary(folder, seed, counts)]
     entries = {
         str(path.relative_to(folder)): {"sha256": sha256_of(path), "size": path.stat().st_size}
         for path in sorted(files)
@@ -85,7 +105,8 @@ def build_world(folder: Path, seed: int, size: dict[str, int]) -> dict[str, Any]
 def _corpora(folder: Path, seed: int, counts: dict[str, int]) -> Iterator[Path]:
     for task, suffix in _AGENTINSTRUCT.items():
         path = folder / "agentinstruct" / "data" / f"{task}-00000-of-00001-{suffix}.parquet"
-        _write_parquet(path, agentinstruct.rows(task, generator("world", seed, task), counts["agentinstruct"]))
+        rows = agentinstruct.rows(task, generator("world", seed, task), counts["agentinstruct"])
+        _write_parquet(path, rows, _conversations_schema())
         yield path
     rng = generator("world", seed, "toolbench")
     records = toolbench.records(rng, counts["toolbench_kept"], counts["toolbench_dropped"])
@@ -120,6 +141,77 @@ def _tasks(folder: Path, seed: int, counts: dict[str, int]) -> Iterator[Path]:
         path,
         (_tool_task(toolbench.solve(rng, TEST, 1 + index % 2), index) for index in range(counts["toolbench_eval"])),
     )
+    yield path
+
+
+def _places(folder: Path, seed: int, counts: dict[str, int]) -> Iterator[Path]:
+    """Tasks of the benchmarks that are played in a place: the simulator, the household, the shop, the web sites."""
+    path = folder / "sciworld" / "episodes.jsonl"
+    write_jsonl(path, sciworld.episodes(counts["sciworld"]))
+    yield path
+    place = folder / "agentbench_alfworld"
+    trained = _first_tasks("alfworld", "Your task is to: ", seed, counts)
+    rng = generator("world", seed, "agentbench_alfworld")
+    found = household.households(rng, counts["agentbench"], trained)
+    listed = {category: [row["game"] for row in rows] for category, rows in found.items()}
+    yield _write(place / "standard.json", listed)
+    write_jsonl(place / "households.jsonl", (row for rows in found.values() for row in rows))
+    yield place / "households.jsonl"
+    yield _write(place / "prompt.json", household.prompt())
+    place = folder / "agentbench_webshop"
+    trained = _first_tasks("webshop", "WebShop [SEP] Instruction: [SEP] ", seed, counts)
+    rng = generator("world", seed, "agentbench_webshop")
+    for name, content in shop.files(rng, counts["agentbench"], trained).items():
+        yield _write(place / name, content)
+    yield _write(place / "prompt.json", shop.prompt())
+    place = folder / "webarena_embedded"
+    for name, content in websites.files(generator("world", seed, "websites"), counts["websites"]).items():
+        yield _write(place / name, content)
+    yield _write(place / "prompt.json", websites.prompt())
+
+
+def _first_tasks(task: str, marker: str, seed: int, counts: dict[str, int]) -> set[str]:
+    """What follows a marker in the trajectories that train: no task of a benchmark is one of these."""
+    rows = agentinstruct.rows(task, generator("world", seed, task), counts["agentinstruct"])
+    texts = [turn["value"].partition(marker)[2] for row in rows for turn in row["conversations"]]
+    return {text.partition(" [SEP]")[0] for text in texts}
+
+
+def _held_in_tasks(folder: Path, seed: int, count: int) -> Iterator[Path]:
+    """Tasks and prompts of the held-in benchmarks."""
+    place = folder / "agentbench_db"
+    write_jsonl(place / "standard.jsonl", agentbench.db_rows(generator("world", seed, "agentbench_db"), count))
+    yield place / "standard.jsonl"
+    yield _write(place / "prompt.json", agentbench.db_prompt())
+    place = folder / "agentbench_os"
+    for name, rows in agentbench.os_files(generator("world", seed, "agentbench_os"), count).items():
+        yield _write(place / "data" / f"{name}.json", rows)
+    yield _write(place / "prompt.json", agentbench.os_prompt())
+    place = folder / "agentbench_kg"
+    yield _write(place / "std.json", agentbench.kg_rows(generator("world", seed, "agentbench_kg"), count))
+    yield _write(place / "prompt.json", agentbench.kg_prompt())
+    place = folder / "agentbench_mind2web"
+    recorded = agentbench.mind2web_rows(generator("world", seed, "agentbench_mind2web"), count)
+    yield _write(place / "data_std.json", recorded)
+    with atomic_write(place / "scores_all_data.pkl", "wb") as handle:
+        pickle.dump(agentbench.mind2web_ranks(recorded), handle, protocol=4)
+    yield place / "scores_all_data.pkl"
+    yield _write(place / "prompt.json", agentbench.mind2web_prompt())
+
+
+def _general_tasks(folder: Path, seed: int, count: int) -> Iterator[Path]:
+    """Questions, problems and functions of the general benchmarks."""
+    for split, rows in general.mmlu_files(generator("world", seed, "mmlu"), count).items():
+        path = folder / "mmlu" / "all" / f"{split}-00000-of-00001.parquet"
+        _write_parquet(path, rows, _questions_schema())
+        yield path
+    for split, rows in general.gsm8k_files(generator("world", seed, "gsm8k"), count).items():
+        path = folder / "gsm8k" / f"{split}.jsonl"
+        write_jsonl(path, rows)
+        yield path
+    path = folder / "humaneval" / "HumanEval.jsonl.gz"
+    with atomic_write(path, "wb") as handle:
+        handle.write(general.humaneval_file(generator("world", seed, "humaneval"), count))
     yield path
 
 
@@ -214,11 +306,24 @@ def _write(path: Path, value: Any) -> Path:
     return path
 
 
-def _write_parquet(path: Path, rows: list[dict[str, Any]]) -> None:
+def _write_parquet(path: Path, rows: list[dict[str, Any]], schema: Any) -> None:
     import pyarrow
     from pyarrow import parquet
 
-    turn = pyarrow.struct([("from", pyarrow.string()), ("loss", pyarrow.bool_()), ("value", pyarrow.string())])
-    schema = pyarrow.schema([("conversations", pyarrow.list_(turn)), ("id", pyarrow.string())])
     with atomic_write(path, "wb") as handle:
         parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), handle)
+
+
+def _conversations_schema() -> Any:
+    import pyarrow
+
+    turn = pyarrow.struct([("from", pyarrow.string()), ("loss", pyarrow.bool_()), ("value", pyarrow.string())])
+    return pyarrow.schema([("conversations", pyarrow.list_(turn)), ("id", pyarrow.string())])
+
+
+def _questions_schema() -> Any:
+    import pyarrow
+
+    text = pyarrow.string()
+    fields = {"question": text, "subject": text, "choices": pyarrow.list_(text), "answer": pyarrow.int64()}
+    return pyarrow.schema(list(fields.items()))

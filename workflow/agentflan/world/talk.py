@@ -78,7 +78,16 @@ def tell(rng: random.Random, split: str) -> Exchange:
 
 def repeat(rng: random.Random, split: str) -> Exchange:
     """Copying."""
-    words = [rng.choice([rng.choice(TOPICS), name(rng, split), value(rng)]) for _ in range(rng.randint(2, 6))]
+    return _copied(rng, split, rng.randint(2, 6))
+
+
+def recite(rng: random.Random, split: str) -> Exchange:
+    """Copying at length: what makes a model look back at its prompt at all."""
+    return _copied(rng, split, rng.randint(6, 14))
+
+
+def _copied(rng: random.Random, split: str, count: int) -> Exchange:
+    words = [rng.choice([rng.choice(TOPICS), name(rng, split), value(rng)]) for _ in range(count)]
     text = " ".join(words)
     return f"Repeat: {text}", text
 
@@ -158,7 +167,7 @@ ORDINARY: tuple[Callable[[random.Random, str], Exchange], ...] = (
 PRETRAINING = (
     *(echo, echo, tell, repeat, repeat, choose, choose, choose_line, choose_line, extract, extract, fact, fact),
     *(table, after, thing_of, write_form, write_form, write_json, write_json, write_json, write_lines, write_lines),
-    small_talk,
+    *(small_talk, recite, recite, recite),
 )
 
 

@@ -1,0 +1,86 @@
+"""Mind2Web's pages with the ranks of their elements, one step a row.
+
+``data_std.json`` is the list of recorded tasks as Mind2Web has them (``annotation_id``, ``confirmed_task``, ``actions``
+with ``cleaned_html``, ``operation`` and candidates, ``action_reprs``); AgentBench keeps them as ``data_std/*.json`` in
+its image. ``scores_all_data.pkl`` is Mind2Web's ranking. It is a pickle, so only plain values are taken out of it.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from agentflan.datasets._source import Source, SourceFile
+from agentflan.errors import FileError, RecordError
+from agentflan.files import read_json
+
+KIND = "tasks"
+SOURCE = Source(
+    licence="CC BY 4.0",
+    url="",  # the test pages are in an archive with a password and in AgentBench's image: give a folder with both files
+    files=(SourceFile("data_std.json"), SourceFile("scores_all_data.pkl")),
+    rows=1173,
+)
+OPTIONAL_FILES = ("prompt.json", "llm_prompt_cot.json")  # wording and demonstration of the harness
+_PLAIN = {("numpy", "dtype"), ("numpy.core.multiarray", "scalar"), ("numpy._core.multiarray", "scalar")}
+
+Ranks = dict[str, dict[str, int]]
+
+
+class _Plain(pickle.Unpickler):
+    """Reads plain values and numpy's numbers, nothing that could run."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _PLAIN:
+            raise pickle.UnpicklingError(f"it holds {module}.{name}")
+        return super().find_class(module, name)
+
+
+def read(folder: Path) -> Iterator[dict[str, Any]]:
+    """Steps with id, website, task, earlier actions (in words), html, operation, and the elements' ranks.
+
+    `positives` and `negatives` map an element's ``backend_node_id`` to its rank, 0 the likeliest.
+    """
+    path, ranks = folder / SOURCE.files[0].name, _ranks(folder / SOURCE.files[1].name)
+    recorded = read_json(path)
+    if not isinstance(recorded, list):
+        raise FileError(path, f"a JSON {type(recorded).__name__}", "a list of recorded tasks")
+    for number, row in enumerate(recorded, 1):
+        try:
+            for index, action in enumerate(row["actions"]):
+                yield _step(row, index, action, ranks)
+        except (KeyError, TypeError, AttributeError) as error:
+            expected = "a recorded task of Mind2Web, each of its elements ranked"
+            raise RecordError(path, number, "", f"a task without {error}", expected) from None
+
+
+def _step(row: dict[str, Any], index: int, action: dict[str, Any], ranks: Ranks) -> dict[str, Any]:
+    identity = f"{row['annotation_id']}_{action['action_uid']}"
+    found = {
+        kind: {
+            candidate["backend_node_id"]: int(ranks[identity][candidate["backend_node_id"]])
+            for candidate in action[f"{kind[:3]}_candidates"]
+        }
+        for kind in ("positives", "negatives")
+    }
+    return {
+        "id": identity,
+        "website": str(row.get("website", "")),
+        "task": row["confirmed_task"],
+        "previous": list(row["action_reprs"][:index]),
+        "html": action["cleaned_html"],
+        "operation": {key: str(action["operation"][key]) for key in ("op", "value")},
+        **found,
+    }
+
+
+def _ranks(path: Path) -> Ranks:
+    try:
+        with path.open("rb") as handle:
+            return _Plain(handle).load()["ranks"]
+    except FileNotFoundError:
+        raise FileError(path, "no such file", "Mind2Web's ranks of the elements") from None
+    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError) as error:
+        raise FileError(path, f"a file that cannot be read ({error})", "a pickle with ranks") from None

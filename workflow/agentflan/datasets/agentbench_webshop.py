@@ -1,0 +1,98 @@
+"""WebShop's products and what people wanted of them. Its files lie on a drive that asks: give their folder with --from.
+
+``items_shuffle*.json`` holds the products, ``items_ins_v2*.json`` their attributes, ``items_human_ins.json`` the
+instructions that people wrote. Prices, options and texts become what the shop shows, as upstream reads them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from agentflan.datasets._source import Source, SourceFile
+from agentflan.errors import FileError, RecordError
+from agentflan.files import read_json
+
+KIND = "tasks"
+SOURCE = Source(
+    licence="MIT (code); none declared for the products",
+    url="",
+    files=(
+        SourceFile("items_shuffle_1000.json"),
+        SourceFile("items_ins_v2_1000.json"),
+        SourceFile("items_human_ins.json"),
+    ),
+)
+OPTIONAL_FILES = ("prompt.json",)
+
+_LONGEST_CODE = 10
+_UNPRICED = 100.0
+_NO_ATTRIBUTE = ["DUMMY_ATTR"]  # upstream's word
+
+
+def read(folder: Path) -> Iterator[dict[str, Any]]:
+    """Products with code, name, description, bullets, query, path, prices, options, attributes, wishes and source.
+
+    `prices` is one number or a lowest and a highest one, in dollars; `path` are the categories above the product;
+    `wishes` are the instructions with their attributes and options.
+    """
+    path = _one(folder, "items_shuffle*.json")
+    attributes, wishes = read_json(_one(folder, "items_ins_v2*.json")), read_json(_one(folder, "items_human_ins.json"))
+    seen: set[str] = set()
+    for number, row in enumerate(read_json(path), 1):
+        code = row.get("asin")
+        if not isinstance(code, str):
+            raise RecordError(path, number, "asin", type(code).__name__, "a string")
+        if code == "nan" or len(code) > _LONGEST_CODE or code in seen:
+            continue
+        seen.add(code)
+        try:
+            yield _product(row, attributes.get(code, {}), wishes.get(code, []))
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            expected = "name, full_description, small_description, query, product_category, pricing, options"
+            raise RecordError(path, f"{number} ({code})", "", f"a product without {error}", expected) from None
+
+
+def _product(row: dict[str, Any], known: dict[str, Any], wishes: list[dict[str, Any]]) -> dict[str, Any]:
+    bullets = row["small_description"]
+    return {
+        "code": row["asin"],
+        "name": row["name"],
+        "description": row["full_description"] or "",
+        "bullets": bullets if isinstance(bullets, list) else [bullets or ""],
+        "query": row["query"].lower().strip(),
+        "path": [name.strip() for name in row["product_category"].split("›")],
+        "prices": _prices(row.get("pricing")),
+        "options": dict(_options(row.get("customization_options") or {})),
+        "attributes": known.get("attributes", _NO_ATTRIBUTE),
+        "wishes": [
+            {
+                "text": wish["instruction"],
+                "attributes": wish["instruction_attributes"],
+                "options": wish["instruction_options"],
+            }
+            for wish in wishes
+        ],
+        "source": row.get("source", "WebShop"),
+    }
+
+
+def _prices(text: str | None) -> list[float]:
+    """The prices of ``$12.50`` or ``$12.50 to $15``."""
+    found = [float(re.sub(r"[^\d.]", "", part)) for part in (text or "").split("$")[1:]]
+    return found[:2] or [_UNPRICED]
+
+
+def _options(choices: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    for name, values in choices.items():
+        if values is not None:
+            yield name.lower(), [value["value"].strip().replace("/", " | ").lower() for value in values]
+
+
+def _one(folder: Path, pattern: str) -> Path:
+    found = sorted(folder.glob(pattern))
+    if not found:
+        raise FileError(folder, f"no {pattern}", "the files of WebShop")
+    return found[0]
