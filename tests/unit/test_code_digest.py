@@ -22,7 +22,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _digest(*names: str) -> str:
-    for cached in (module._imports, module._meaning):
+    for cached in (module._imports, module._meaning, module._Remembered.of):
         cached.cache_clear()
     return module.code_digest(*names)
 
@@ -39,3 +39,13 @@ def test_logic_edit_of_an_import_changes_those_that_reach_it(package: Path) -> N
     (package / "second.py").write_text("def help_out():\n    return 2\n")
     assert _digest("first") != first
     assert _digest("bystander") == bystander
+
+
+def test_a_digest_is_remembered_until_a_file_changes(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = _digest("first")
+    monkeypatch.setattr(module, "_digest", lambda modules: "found anew")
+    assert _digest("first") == first
+    (package / "bystander.py").write_text("x = 12\n")
+    assert _digest("first") == "found anew"
+    (package / "__pycache__" / "code_digests.json").write_text("{")
+    assert _digest("first") == "found anew"

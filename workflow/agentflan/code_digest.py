@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
+import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+
+from agentflan.files import write_json
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -23,6 +28,43 @@ def code_digest(*modules: str) -> str:
     Returns:
         16 hex digits.
     """
+    known, name = _Remembered.of(PACKAGE), " ".join(modules)
+    if name not in known.digests:
+        known.remember(name, _digest(modules))
+    return known.digests[name]
+
+
+class _Remembered:
+    """Digests that an earlier process has found: each job of a cluster reads the rules anew, the code seldom changes.
+
+    They hold for one Python and one state of the code: the names, sizes and times of its files.
+    """
+
+    def __init__(self, package: Path) -> None:
+        self._file = package / "__pycache__" / "code_digests.json"
+        files = sorted(package.rglob("*.py"))
+        stats = [(str(path.relative_to(package)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+        self._state = hashlib.sha256(repr((sys.version_info, stats)).encode()).hexdigest()
+        self.digests: dict[str, str] = {}
+        with suppress(OSError, ValueError, KeyError, TypeError):  # none, or not ours
+            stored = json.loads(self._file.read_text(encoding="utf-8"))
+            self.digests = stored["digests"] if stored["state"] == self._state else {}
+
+    @staticmethod
+    @cache
+    def of(package: Path) -> _Remembered:
+        """Those of a package, as its files are now."""
+        return _Remembered(package)
+
+    def remember(self, name: str, digest: str) -> None:
+        """Keep a digest, also for later processes where the folder can be written to."""
+        self.digests[name] = digest
+        with suppress(OSError):
+            self._file.parent.mkdir(exist_ok=True)
+            write_json(self._file, {"state": self._state, "digests": self.digests})
+
+
+def _digest(modules: tuple[str, ...]) -> str:
     reached: set[str] = set()
     waiting = [f"agentflan.{module}" for module in modules]
     while waiting:
@@ -64,7 +106,11 @@ def _imports(module: str) -> tuple[str, ...]:
 
 @cache
 def _meaning(module: str) -> str:
-    tree = _parse(module)
+    return meaning(_parse(module))
+
+
+def meaning(tree: ast.Module) -> str:
+    """A syntax tree as text, without its docstrings; the tree is changed."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             _drop_docstring(node)
