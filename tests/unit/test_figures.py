@@ -21,6 +21,7 @@ from agentflan.figures._page import Card, page, wrap
 from agentflan.files import write_json, write_jsonl
 from agentflan.outline import outline
 from agentflan.plan import Plan
+from agentflan.provenance.opened import OpenedFiles
 from agentflan.records import CONVERSATION, REASONING, RETRIEVAL, UNDERSTANDING, Trajectory, Turn, to_json, turn_of
 
 BASELINE, OURS = {"label": "AgentTuning*", "agents": ["base-s0"]}, {"label": "Agent-FLAN", "agents": ["ours-s0"]}
@@ -120,6 +121,16 @@ def test_losses_are_means_per_token(tmp_path: Path) -> None:
     losses = _losses.mean_losses(paths, "capability")
     assert losses["reasoning"].tolist() == [2.0, 4.0]
     assert losses["retrieval"].dropna().to_dict() == {2: 0.5}
+
+
+def test_the_record_of_a_figure_sees_its_losses(tmp_path: Path) -> None:
+    path = tmp_path / "agent.parquet"
+    rows = [{"step": 1, "kind": "capability", "group": "reasoning", "loss_sum": 2.0, "tokens": 1}]
+    pandas.DataFrame(rows).to_parquet(path)
+    opened = OpenedFiles([tmp_path])
+    opened.watch()
+    _losses.mean_losses([path], "capability")
+    assert opened.stop() == ([path], [])
 
 
 def test_hallucinations_are_found_and_marked(results: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from agentflan.randomness import generator
 
@@ -20,12 +20,18 @@ class Group(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A score in percent with its 95 % bootstrap interval and the number of samples."""
+    """A score in percent with its 95 % bootstrap interval, the number of samples and the samples themselves.
+
+    Attributes:
+        samples: the groups as JSON, {"weight", "values"}. A group's values stand in the order of the tasks, so those of
+            two agents that played the same tasks are pairs.
+    """
 
     value: float
     low: float
     high: float
     n: int
+    samples: list[dict[str, Any]]
 
 
 def estimate(groups: Sequence[Group], *seed: object) -> Estimate:
@@ -52,7 +58,8 @@ def estimate(groups: Sequence[Group], *seed: object) -> Estimate:
     ]
     low, high = numpy.quantile(means, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
     value = sum(weight * array.mean() for weight, array in weighted)
-    return Estimate(_round(value), _round(low), _round(high), sum(array.size for _, array in weighted))
+    samples = [{"weight": group.weight, "values": [round(float(each), 6) for each in group.values]} for group in groups]
+    return Estimate(_round(value), _round(low), _round(high), sum(array.size for _, array in weighted), samples)
 
 
 def percent(values: Sequence[float]) -> float | None:

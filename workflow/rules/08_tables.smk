@@ -1,4 +1,4 @@
-"""Tables 1–6 in the paper's rows and columns, and every value beside the published one."""
+"""Tables 1–6 in the paper's rows and columns, every value beside the published one, and the claims with verdicts."""
 
 
 rule write_plan:
@@ -26,6 +26,7 @@ rule make_table:
         table=report(
             "results/{table}.csv", category="Tables", caption="../report/tables.rst"
         ),
+        cells="results/{table}.cells.json",
     log:
         "<study>/logs/make_table/{table}.log",
     conda:
@@ -38,4 +39,5 @@ rule make_table:
         " --plan {input.plan:q}"
         " --results $(dirname {input.plan:q})"
         " --out {output.table:q}"
+        " --cells {output.cells:q}"
         " > {log:q} 2>&1"

@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import pkgutil
-from pathlib import Path
 
 from agentflan import figures
+from agentflan.arguments import InputFolder, InputPath, OutputFolder
 from agentflan.errors import ConfigError
 from agentflan.figures._style import render
 from agentflan.files import read_json
@@ -20,9 +20,9 @@ from agentflan.files import read_json
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of the command."""
     parser.add_argument("--name", required=True, help=f"one of {', '.join(names())}")
-    parser.add_argument("--plan", type=Path, required=True, help="the study's plan, JSON (write_plan makes it)")
-    parser.add_argument("--results", type=Path, required=True, help="the study's folder, as results/mini")
-    parser.add_argument("--out", type=Path, required=True, help="the files' name without .pdf, .svg, .png")
+    parser.add_argument("--plan", type=InputPath, required=True, help="the study's plan, JSON (write_plan makes it)")
+    parser.add_argument("--results", type=InputFolder, required=True, help="the study's folder, as results/mini")
+    parser.add_argument("--out", type=OutputFolder, required=True, help="the files' name without .pdf, .svg, .png")
 
 
 def run(arguments: argparse.Namespace) -> str:

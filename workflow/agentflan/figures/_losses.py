@@ -52,9 +52,17 @@ def mean_losses(paths: list[Path], kind: str) -> pandas.DataFrame:
     """Mean loss per token in a moving window, rows by step, a column a group; not a number where it has no token."""
     import pandas
 
-    rows = pandas.concat([pandas.read_parquet(path) for path in paths])
+    rows = pandas.concat([_read(path) for path in paths])
     rows = rows[rows["kind"] == kind]
     sums = rows.groupby(["step", "group"])[["loss_sum", "tokens"]].sum().unstack("group", fill_value=0).sort_index()
     window = max(1, len(sums) // _SMOOTHING)
     moved = sums.rolling(window, min_periods=1, center=True).sum()
     return moved["loss_sum"] / moved["tokens"].where(moved["tokens"] > 0)
+
+
+def _read(path: Path) -> pandas.DataFrame:
+    """A file of losses, opened by Python itself: the record of provenance does not see what pyarrow opens by name."""
+    import pandas
+
+    with path.open("rb") as handle:
+        return pandas.read_parquet(handle)

@@ -1,8 +1,9 @@
-"""Tables 1–6 in the paper's rows and columns, ours beside the published values, and the bounds of each benchmark.
+"""Tables 1–6 in the paper's rows and columns, ours beside the published values, bounds, failures and the claims.
 
 A module here is a table: `cells(plan, results)` says what stands in each place, `build(plan, results)` lays it out.
 They read files below ``results/<study>/`` and the study's plan (``plan.json``), never `paper/published`, which only
-`comparison` opens. Nothing that was not run gets a number: its cell says "not run" and comparison.csv says why.
+`comparison` and `claims` open. Nothing that was not run gets a number: its cell says "not run" and comparison.csv says
+why.
 
 The plan is one JSON object. An *entry* is a row, a bar or a point::
 
@@ -18,6 +19,7 @@ Keys of the plan (column names below are ``held_in hotpotqa sciworld webarena te
 ``not_run``     {column: reason} for columns that no agent of the study is run on
 ``benchmarks``  [{"name": "agent_h", "title": "Agent-H"}]: the benchmarks that are run, in the order of the bounds table
 ``bounds``      entries: oracle, random
+``failures``    entries, one an agent, with ``benchmarks``: all that some table or figure asks it for
 ``table1``      entries in the paper's order
 ``table2``      entries with ``condition``
 ``table3``      entries in the paper's order
@@ -39,14 +41,17 @@ Keys of the plan (column names below are ``held_in hotpotqa sciworld webarena te
 What each reads below ``results/<study>/`` (`{agent}` stands for all agents of its entries):
 
 =============== ======================================================================================================
-table1, 3       ``scores/{agent}/{benchmark}.json``: {"value", "low", "high", "n", "parts", "protocol"}, or
+table1, 3       ``scores/{agent}/{benchmark}.json``: {"value", "low", "high", "n", "samples", "parts", "protocol"}, or
                 {"status": "not run", "reason": …}. HELD-IN needs alfworld, webshop, mind2web, kg, os and db
 table2          the same, and ``mixed/{condition}.tokens.json``: {"all": …, "loss": …}
 table4          ``scores/{agent}/{mmlu,gsm8k,humaneval}.json``
 table5          nothing
 table6          ``filtered/{dataset}.counts.json``: {"kept": …}
 bounds          ``scores/{agent}/{benchmark}.json``
+failures        the same: {"outcomes": {…}, "parts": {"faults": {"format", "tool", "arguments"}}}
 comparison      all of these, and `paper/published/*.csv`
+claims          what the comparison reads, ``claims.yaml`` there, ``scores/{agent}/toolbench_eval.json`` of figure9,
+                ``losses/{agent}.parquet`` of figure2 and figure3
 figure1, 7, 8   ``scores/{agent}/{benchmark}.json``
 figure2, 3      ``losses/{agent}.parquet``: step, kind, group, loss_sum, tokens
 figure4, 9      ``transcripts/{agent}/agent_h.jsonl``, ``transcripts/{agent}/toolbench_eval.jsonl``

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agentflan.tables._scores import Cell, Entry, Measure, Plan, combine, not_run, score
+from agentflan.tables._scores import Cell, Entry, Measure, Plan, combine, not_run, score, sources_of
 
 PANELS = {
     "HELD-IN": "held_in",
@@ -59,7 +59,7 @@ def _normalised(plan: Plan, results: Path, entry: Entry, column: str) -> Measure
     if not whole.value:
         reason = whole.note if whole.value is None else "it scores 0"
         return not_run(f"no bar can be divided by {reference['label']}: {reason}")
-    return Measure(100 * part.value / whole.value, note=_rule(plan))
+    return Measure(100 * part.value / whole.value, note=_rule(plan), sources=sources_of([part, whole]))
 
 
 def _rule(plan: Plan) -> str:

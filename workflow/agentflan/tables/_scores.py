@@ -8,9 +8,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from agentflan.contrasts import Term, contrast
 from agentflan.errors import FileError
 from agentflan.files import read_json
-from agentflan.formulas import HELD_IN_WEIGHTS, held_in
+from agentflan.formulas import HELD_IN_BENCHMARKS, held_in
+from agentflan.statistics import Group
 
 if TYPE_CHECKING:
     import pandas
@@ -30,6 +32,7 @@ class Measure:
         low, high: bounds of the 95 % bootstrap interval, where the score file has them.
         n: tasks (records for a count) behind the value.
         note: the protocol behind the value, or the reason why there is none.
+        sources: the files below ``results/<study>/`` that the value comes from.
     """
 
     value: float | str | None
@@ -37,6 +40,7 @@ class Measure:
     high: float | None = None
     n: int | None = None
     note: str = ""
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,9 +85,11 @@ def score(plan: Plan, results: Path, entry: Entry, column: str) -> Measure:
     if reason:
         return not_run(reason)
     if column != "held_in":
-        return _mean_over_seeds([_read_score(results, agent, column) for agent in entry["agents"]])
-    parts = {task: score(plan, results, entry, task) for task in HELD_IN_WEIGHTS}
-    return combine(parts, lambda *values: held_in(dict(zip(parts, values, strict=True))), "HELD-IN is of all six tasks")
+        return _mean_over_seeds(results, [_read_score(results, agent, column) for agent in entry["agents"]])
+    parts = {name: score(plan, results, entry, name) for name in HELD_IN_BENCHMARKS.values()}
+    protocols = "; ".join(part.note for part in parts.values() if part.value is not None and part.note)
+    rule = "HELD-IN is of all six tasks" + (f" ({protocols})" if protocols else "")
+    return combine(parts, lambda *values: held_in(dict(zip(HELD_IN_BENCHMARKS, values, strict=True))), rule)
 
 
 def score_part(plan: Plan, results: Path, entry: Entry, benchmark: str, part: str) -> Measure:
@@ -98,7 +104,7 @@ def score_part(plan: Plan, results: Path, entry: Entry, benchmark: str, part: st
             parts.append(float(read_json(path)["parts"][part]))
         except (KeyError, TypeError, ValueError):
             raise FileError(path, f"no number parts.{part}", "the scores of a finished run") from None
-    return Measure(fmean(parts), n=whole.n, note=whole.note)
+    return Measure(fmean(parts), n=whole.n, note=whole.note, sources=whole.sources)
 
 
 def combine(parts: dict[str, Measure], formula: Callable[..., float], rule: str) -> Measure:
@@ -113,7 +119,12 @@ def combine(parts: dict[str, Measure], formula: Callable[..., float], rule: str)
     if missing:
         reasons = sorted({parts[name].note for name in missing})
         return not_run(f"{rule}; not run: {', '.join(missing)} ({'; '.join(reasons)})")
-    return Measure(formula(*(part.value for part in parts.values())), note=rule)
+    return Measure(formula(*(part.value for part in parts.values())), note=rule, sources=sources_of(parts.values()))
+
+
+def sources_of(measures: Iterable[Measure]) -> tuple[str, ...]:
+    """The files behind several measures, each once."""
+    return tuple(dict.fromkeys(source for measure in measures for source in measure.sources))
 
 
 def score_path(results: Path, agent: str, benchmark: str) -> Path:
@@ -140,7 +151,7 @@ def _reason(plan: Plan, entry: Entry, column: str) -> str:
         return entry.get("reason", "the study has no such agent")
     if column in plan["not_run"]:
         return plan["not_run"][column]
-    needed = HELD_IN_WEIGHTS if column == "held_in" else [column]
+    needed = HELD_IN_BENCHMARKS.values() if column == "held_in" else [column]
     missing = sorted(set(needed) - {benchmark["name"] for benchmark in plan["benchmarks"]})
     return f"the study does not run {', '.join(missing)}" if missing else ""
 
@@ -152,21 +163,39 @@ def _read_score(results: Path, agent: str, benchmark: str) -> Measure:
     row = read_json(path)
     if row.get("status") == NOT_RUN or row.get("value") is None:
         return not_run(row.get("reason", f"scores/{agent}/{benchmark}.json has no value"))
-    return Measure(float(row["value"]), row.get("low"), row.get("high"), row.get("n"), row.get("protocol", ""))
+    source = path.relative_to(results).as_posix()
+    return Measure(
+        float(row["value"]), row.get("low"), row.get("high"), row.get("n"), row.get("protocol", ""), (source,)
+    )
 
 
-def _mean_over_seeds(measures: list[Measure]) -> Measure:
-    """The mean of the seeds. Its interval is the mean of theirs: the tasks are the same, so `n` is that of one seed."""
+def _mean_over_seeds(results: Path, measures: list[Measure]) -> Measure:
+    """The mean of the seeds, whose interval is over tasks and seeds. The tasks are the same, so `n` is one seed's.
+
+    Scores without samples have no interval together.
+
+    Raises:
+        FileError: the seeds did not play the same tasks.
+    """
     for measure in measures:
         if measure.value is None:
             return measure
     if len(measures) == 1:
         return measures[0]
-    bounded = all(measure.low is not None and measure.high is not None for measure in measures)
+    sources = sources_of(measures)
+    seeds = [read_json(results / source).get("samples") for source in sources]
+    effect = None
+    if all(seeds):
+        term = Term(1.0, [[Group(group["weight"], group["values"]) for group in groups] for groups in seeds])
+        try:
+            effect = contrast([term], 0.0, *sources)
+        except ValueError as error:
+            raise FileError(results / sources[-1], f"other samples ({error})", f"those of {sources[0]}") from None
     return replace(
         measures[0],
         value=fmean(measure.value for measure in measures),
-        low=fmean(measure.low for measure in measures) if bounded else None,
-        high=fmean(measure.high for measure in measures) if bounded else None,
+        low=effect and effect.low,
+        high=effect and effect.high,
         note=f"mean of {len(measures)} seeds. {measures[0].note}".strip(),
+        sources=sources,
     )

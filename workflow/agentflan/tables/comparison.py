@@ -46,15 +46,24 @@ def build(plan: Plan, results: Path, published: Path) -> pandas.DataFrame:
 
     errata = read_errata(published)
     lines = []
-    for name, (cells, keys) in _PARTS.items():
+    for name, (of_table, keys) in _PARTS.items():
         printed = read_published(published / f"{name}.csv", keys)
-        ours = {(" / ".join(cell.row), cell.column): cell.measure for cell in cells(plan, results)}
+        ours = {(" / ".join(cell.row), cell.column): cell.measure for cell in of_table(plan, results)}
         for place in [*printed, *(place for place in ours if place not in printed)]:
             measure = ours.get(place, not_run("the study has no such row"))
             notes = [measure.note, *errata.get((name, *place), [])]
             note = " ".join(f"{text.rstrip('.')}." for text in notes if text)
             lines.append([name, *place, printed.get(place, ""), *_ours(measure, plan), note])
     return pandas.DataFrame(lines, columns=COLUMNS)
+
+
+def cells(plan: Plan, results: Path) -> list[Cell]:
+    """Every value of ours; its row is the name of the table or figure, then the row there."""
+    return [
+        Cell((name, " / ".join(cell.row)), cell.column, cell.measure, cell.form)
+        for name, (of_table, _) in _PARTS.items()
+        for cell in of_table(plan, results)
+    ]
 
 
 def read_published(path: Path, keys: int) -> dict[Place, str]:

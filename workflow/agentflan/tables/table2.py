@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas
 
 KEYS = ("Methods",)
-_TOKENS = {"Tokens (M)": ("loss", "tokens that bear loss"), "All tokens (M)": ("all", "all tokens")}
+TOKENS = {"Tokens (M)": ("loss", "tokens that bear loss"), "All tokens (M)": ("all", "all tokens")}
 _SCORES = {"T-Eval": "teval", "HotpotQA": "hotpotqa"}
 _MILLION = 1_000_000
 
@@ -33,7 +33,7 @@ def cells(plan: Plan, results: Path) -> list[Cell]:
 def _row(plan: Plan, results: Path, entry: Entry) -> list[Cell]:
     row = (entry["label"],)
     tokens = [
-        Cell(row, title, _count(results, entry, kind, meaning), ".3g") for title, (kind, meaning) in _TOKENS.items()
+        Cell(row, title, _count(results, entry, kind, meaning), ".3g") for title, (kind, meaning) in TOKENS.items()
     ]
     scores = [Cell(row, title, score(plan, results, entry, name)) for title, name in _SCORES.items()]
     return [*tokens, *scores]
@@ -44,4 +44,4 @@ def _count(results: Path, entry: Entry, kind: str, meaning: str) -> Measure:
     path = results / "mixed" / f"{entry['condition']}.tokens.json"
     if not path.exists():
         return not_run(entry.get("reason", f"no file mixed/{path.name}"))
-    return Measure(read_json(path)[kind] / _MILLION, note=meaning)
+    return Measure(read_json(path)[kind] / _MILLION, note=meaning, sources=(f"mixed/{path.name}",))

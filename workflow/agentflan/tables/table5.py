@@ -35,7 +35,7 @@ def cells(plan: Plan, results: Path) -> list[Cell]:
 def _setting(entry: Entry, key: str) -> Measure:
     if key not in entry:
         return not_run(entry["reason"])
-    return Measure(_text(entry[key]), note="from the configuration")
+    return Measure(_text(entry[key]), note="from the configuration", sources=("plan.json",))
 
 
 def _text(value: Any) -> str:

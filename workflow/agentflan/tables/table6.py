@@ -35,4 +35,6 @@ def _kept(results: Path, dataset: str) -> Measure:
     counts = read_json(path)
     if not isinstance(counts.get("kept"), int):
         raise FileError(path, f"kept = {counts.get('kept')!r}", "the number of trajectories kept")
-    return Measure(counts["kept"], note="trajectories after filtering, before decomposition")
+    return Measure(
+        counts["kept"], note="trajectories after filtering, before decomposition", sources=(f"filtered/{path.name}",)
+    )
