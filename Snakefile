@@ -23,13 +23,21 @@ include: "workflow/rules/07_scores.smk"
 include: "workflow/rules/08_tables.smk"
 include: "workflow/rules/09_figures.smk"
 include: "workflow/rules/10_benchmarks.smk"
+include: "workflow/rules/11_audit.smk"
+include: "workflow/rules/12_page.smk"
+include: "workflow/rules/13_paper.smk"
+include: "workflow/rules/cluster.smk"
 
 
 rule all:
-    """Every table and figure of the paper, and ours beside the published values."""
+    """Every table and figure, the claims, the crate of the whole run, its page and the paper."""
     default_target: True
     input:
         collect("results/{table}.csv", table=TABLES),
         collect(
             "results/{figure}.{format}", figure=FIGURES, format=["pdf", "svg", "png"]
         ),
+        "results/ro-crate",
+        "results/index.html",
+        "results/paper.pdf",
+        "results/latex",

@@ -73,12 +73,13 @@ def test_copies_are_dropped_and_repeated_ids_get_numbers(tmp_path: Path) -> None
         ([_record("a", [{"from": "user", "value": 3}])], "field conversations[0].value: found int; expected a string"),
     ],
 )
-def test_broken_input_is_named_and_leaves_nothing(
+def test_broken_input_is_named_and_leaves_only_a_record(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], rows: object, message: str
 ) -> None:
+    (tmp_path / ".provenance").mkdir()  # here, whatever lies above
     assert _run(tmp_path, rows) == 1
     assert message in capsys.readouterr().err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".provenance", "raw"]
 
 
 def test_an_unknown_option_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

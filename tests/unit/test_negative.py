@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agentflan.cli import main
-from agentflan.errors import AgentFlanError
+from agentflan.commands import build_negatives as command
+from agentflan.errors import AgentFlanError, NotAvailable
 from agentflan.files import read_jsonl, write_jsonl
 from agentflan.negative import (
     Plan,
@@ -20,7 +22,7 @@ from agentflan.negative import (
     request,
 )
 from agentflan.records import CONVERSATION, Trajectory, Turn, to_json
-from agentflan.replies import cache_key
+from agentflan.replies import ReplySettings, cache_key
 
 NAMES = ("weather_for_sky", "humidity_for_sky", "recipe_for_kitchen", "stock_for_bank", "Finish")
 TOOLS = {name: {"name": name, "description": "d", "parameters": {}} for name in NAMES}
@@ -180,3 +182,37 @@ def test_general_conversations_must_be_given_for_the_section_reading(
     assert main([*inputs[:place], *inputs[place + 2 :], "--reading", "section"]) == 1
 
     assert "expected --general" in capsys.readouterr().err
+
+
+def test_a_cap_in_dollars_needs_the_prices_of_the_model(
+    inputs: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "any")
+
+    assert main([*inputs, "--count", "30"]) == 1
+
+    assert "model m: prompt_price and reply_price not given" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "prices"),
+    [
+        ([], (0.5, 1.5)),
+        (["--prompt-price", "3", "--reply-price", "4"], (3, 4)),
+        (["--model", "gpt-4"], (None, None)),
+        (["--model", "gpt-4", "--prompt-price", "30", "--reply-price", "60"], (30, 60)),
+        (["--model", "mine", "--prompt-price", "0", "--reply-price", "0"], (0, 0)),
+    ],
+)
+def test_only_gpt_3_5_has_known_prices(
+    flags: list[str], prices: tuple[float | None, ...], inputs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*arguments: Any, settings: ReplySettings, **others: Any) -> list[str]:
+        found.append((settings.prompt_price, settings.reply_price))
+        raise NotAvailable("no server")
+
+    found: list[tuple[float | None, ...]] = []
+    monkeypatch.setattr(command, "fetch_replies", stop)
+
+    assert main([*inputs[:-2], *flags, "--count", "8"]) == 1
+    assert found == [prices]

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
+from edits import replace
 
 from agentflan.errors import ConfigError
 from agentflan.study import load
 
 STUDIES = ("mini", "onegpu", "paper")
-
-
-@pytest.fixture
-def config(root: Path, tmp_path: Path) -> Path:
-    """A copy of the configuration that a test may break."""
-    return Path(shutil.copytree(root / "config", tmp_path / "config"))
-
-
-def _replace(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -40,20 +28,20 @@ def test_unknown_study_names_the_nearest(root: Path) -> None:
 
 
 def test_unknown_key_names_file_key_and_nearest(config: Path) -> None:
-    _replace(config / "conditions.yaml", "react_share: 0.1", "react_shre: 0.1")
+    replace(config / "conditions.yaml", "react_share: 0.1", "react_shre: 0.1")
     with pytest.raises(ConfigError, match=r"conditions\.yaml: key align_chat_all\.react_shre.*react_share"):
         load(config, "mini")
 
 
 def test_wrong_type_names_the_key_path(config: Path) -> None:
-    _replace(config / "models.yaml", "gpus: 16", "gpus: many")
+    replace(config / "models.yaml", "gpus: 16", "gpus: many")
     with pytest.raises(ConfigError, match=r"models\.yaml: key llama2_7b\.recipe\.gpus: found 'many'"):
         load(config, "paper")
 
 
 def test_all_problems_are_listed_at_once(config: Path) -> None:
-    _replace(config / "studies" / "mini.yaml", "small: tiny_7b", "small: tiny_8b")
-    _replace(config / "studies" / "mini.yaml", "  - weighted\n", "  - wieghted\n")
+    replace(config / "studies" / "mini.yaml", "small: tiny_7b", "small: tiny_8b")
+    replace(config / "studies" / "mini.yaml", "  - weighted\n", "  - wieghted\n")
     with pytest.raises(ConfigError) as caught:
         load(config, "mini")
     assert len(caught.value.problems) == 2
@@ -61,8 +49,14 @@ def test_all_problems_are_listed_at_once(config: Path) -> None:
     assert "did you mean 'weighted'" in str(caught.value)
 
 
+def test_an_api_model_without_a_cap_is_refused(config: Path) -> None:
+    replace(config / "studies" / "paper.yaml", "prompt_price: 30, ", "")
+    with pytest.raises(ConfigError, match=r"paper\.yaml: key api_models\.GPT-4: .*or max_total_tokens"):
+        load(config, "paper")
+
+
 def test_names_must_not_hold_the_joining_sign(config: Path) -> None:
-    _replace(config / "models.yaml", "tiny_13b:", "tiny-13b:")
+    replace(config / "models.yaml", "tiny_13b:", "tiny-13b:")
     with pytest.raises(ConfigError, match="letters, digits and _ only"):
         load(config, "paper")
 

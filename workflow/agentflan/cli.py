@@ -1,7 +1,9 @@
 """The one runner of all commands: `agentflan NAME …`. It parses, calls one function, and turns errors into sentences.
 
 A command is a module of `agentflan.commands` with three things: a docstring (its ``--help``),
-``add_arguments(parser)`` and ``run(arguments) -> str``, whose return value is the last line printed.
+``add_arguments(parser)`` and ``run(arguments) -> str``, whose return value is the last line printed. What it reads and
+writes is declared by the types of its arguments (`agentflan.arguments`), and recorded here, for all commands. A line
+may have an ``exit_code`` of its own, and ``when_recorded``: what is done last, when the job's record is written.
 """
 
 from __future__ import annotations
@@ -16,13 +18,15 @@ from types import ModuleType
 
 from agentflan import __version__, commands
 from agentflan.errors import AgentFlanError
+from agentflan.provenance.recorder import recorded
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 done (a result that says "not run" is done too), 1 bad input, 2 wrong usage.
+        0 done (a result that says "not run" is done too), 1 bad input, 2 wrong usage, 143 stopped by SIGTERM;
+        or the ``exit_code`` of the result.
     """
     argv = sys.argv[1:] if argv is None else argv
     names = command_names()
@@ -43,21 +47,31 @@ def command_names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
 
 
-def _run(name: str, argv: list[str]) -> int:
+def parser_of(name: str) -> argparse.ArgumentParser:
+    """The parser of a command's arguments."""
     command = importlib.import_module(f"agentflan.commands.{name}")
     parser = argparse.ArgumentParser(
         prog=f"agentflan {name}", description=command.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     command.add_arguments(parser)
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def _run(name: str, argv: list[str]) -> int:
+    command = importlib.import_module(f"agentflan.commands.{name}")
+    arguments = parser_of(name).parse_args(argv, argparse.Namespace(command_line=[name, *argv]))
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        print(command.run(arguments))
-        return 0
+        with recorded(name, argv, arguments):
+            result = command.run(arguments)
+        if last := getattr(result, "when_recorded", None):
+            last()
+        print(result)
+        return getattr(result, "exit_code", 0)
     except AgentFlanError as error:
         logging.debug(traceback.format_exc())
         print(f"agentflan {name}: {error}", file=sys.stderr)
-        return 1
+        return error.exit_code
 
 
 def _overview(names: list[str]) -> str:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from agentflan.study import (
+    ApiModel,
     Condition,
     Configuration,
     General,
@@ -35,6 +36,7 @@ _PARTS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("A study: `studies/<name>.yaml`", Study),
     ("`world` of a study", World),
     ("`negatives` of a study", Negatives),
+    ("`api_models` of a study, one block a row", ApiModel),
     ("`hardware` of a study", Hardware),
     ("A training condition: a block of `conditions.yaml`", Condition),
     ("`weights` of a condition", Weights),

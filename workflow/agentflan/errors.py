@@ -6,7 +6,9 @@ from pathlib import Path
 
 
 class AgentFlanError(Exception):
-    """Base of every error that the command line prints as one sentence and exit code 1."""
+    """Base of every error that the command line prints as one sentence, with its exit code."""
+
+    exit_code = 1
 
 
 class RecordError(AgentFlanError):
@@ -48,3 +50,7 @@ class ConfigError(AgentFlanError):
 
 class NotAvailable(AgentFlanError):
     """Something outside this program is missing (a key, a package, a server): the caller may write "not run"."""
+
+
+class SandboxUnavailable(NotAvailable):
+    """No sandbox can be made on this host: nothing that a model wrote is run without one."""

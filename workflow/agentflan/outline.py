@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from agentflan import benchmarks
+from agentflan.formulas import HELD_IN_BENCHMARKS
 from agentflan.plan import BOUNDS, Plan, slug
 
-TABLES = ("table1", "table2", "table3", "table4", "table5", "table6", "bounds", "comparison")
+TABLES = (*(f"table{number}" for number in range(1, 7)), "bounds", "failures", "comparison", "claims")
 FIGURES = tuple(f"figure{number}" for number in range(1, 12))
 
 Entry = dict[str, Any]
@@ -51,11 +52,17 @@ _FIGURE7 = (
 )
 _FIGURE8 = (("ReAct tuning", "react"), ("Agent-FLAN", "agent_flan"))
 _SIZES = ("Llama2-7B", "Llama2-13B", "Llama2-70B")
+_HELD_IN = tuple(HELD_IN_BENCHMARKS.values())
 _FIREACT_HELD_IN = {"held_in": "FireAct is not trained on AgentInstruct, so the paper omits it"}
 
 
 def outline(plan: Plan) -> dict[str, Any]:
     """Every table and figure of the study as entries with agents, or with the reason why there is none."""
+    whole = _outline(plan)
+    return whole | {"failures": _played(plan, whole)}
+
+
+def _outline(plan: Plan) -> dict[str, Any]:
     small = plan.study.small
     table1 = [*_api_entries(plan), *(_entry(plan, small, label, condition) for label, condition in _TABLE1)]
     for entry in table1:
@@ -100,19 +107,18 @@ def table_files(plan: Plan, name: str) -> list[str]:
     """The files below ``results/<study>/`` that a table reads."""
     if name == "comparison":
         return sorted({file for table in TABLES[:6] for file in table_files(plan, table)} | _scores_of_figures(plan))
+    if name == "claims":
+        losses = {file for figure in ("figure2", "figure3") for file in figure_files(plan, figure)}
+        calls = _scores(plan, outline(plan)["figure9"], ("toolbench_eval",))
+        return sorted({*table_files(plan, "comparison"), *losses, *calls})
     whole = outline(plan)
     if name == "table5":
         return []
     if name == "table6":
         return [f"filtered/{entry['dataset']}.counts.json" for entry in whole["table6"]]
-    columns = {
-        "table1": ("hotpotqa", "teval", "agent_h"),
-        "table2": ("hotpotqa", "teval"),
-        "table3": ("teval", "agent_h"),
-        "table4": ("mmlu", "gsm8k", "humaneval"),
-        "bounds": tuple(plan.study.benchmarks),
-    }[name]
-    files = _scores(plan, whole[name], columns)
+    if name == "failures":
+        return [f"scores/{entry['agents'][0]}/{played}.json" for entry in whole[name] for played in entry["benchmarks"]]
+    files = _scores(plan, whole[name], _columns(plan)[name])
     if name == "table2":
         files += [f"mixed/{entry['condition']}.tokens.json" for entry in whole[name]]
     return files
@@ -123,7 +129,8 @@ def figure_files(plan: Plan, name: str) -> list[str]:
     whole = outline(plan)
     part = whole.get(name)
     if name == "figure1":
-        return _scores(plan, [part["reference"], *part["rows"]], ("hotpotqa", "teval"))
+        columns = (*_HELD_IN, "hotpotqa", "sciworld", "webarena", "teval")
+        return _scores(plan, [part["reference"], *part["rows"]], columns)
     if name in ("figure2", "figure3"):
         return [f"losses/{agent}.parquet" for agent in part["agents"]]
     if name in ("figure4", "figure9"):
@@ -136,8 +143,35 @@ def figure_files(plan: Plan, name: str) -> list[str]:
         mixtures = [f"mixed/{entry['condition']}.jsonl" for entry in part["conditions"]]
         return [*mixtures, *_scores(plan, [part["agent_h"]], ("agent_h",))]
     if name in ("figure7", "figure8"):
-        return _scores(plan, part, ("hotpotqa",))
+        return _scores(plan, part, _columns(plan)[name])
     return ["decomposed/negative.jsonl"]
+
+
+def _columns(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """The benchmarks that tables and figures ask their agents for."""
+    return {
+        "table1": (*_HELD_IN, "hotpotqa", "sciworld", "webarena", "teval", "agent_h", "webarena_embedded"),
+        "table2": ("hotpotqa", "teval"),
+        "table3": ("teval", "agent_h"),
+        "table4": ("mmlu", "gsm8k", "humaneval"),
+        "bounds": tuple(plan.study.benchmarks),
+        "figure7": ("hotpotqa",),
+        "figure8": ("hotpotqa",),
+    }
+
+
+def _played(plan: Plan, whole: dict[str, Any]) -> list[Entry]:
+    """Every agent with the benchmarks that some table or figure asks it for, in the order of the tables."""
+    found: dict[str, set[str]] = {}
+    for name, columns in _columns(plan).items():
+        for file in _scores(plan, whole[name], columns):
+            _, agent, benchmark = file.removesuffix(".json").split("/")
+            found.setdefault(agent, set()).add(benchmark)
+    order = list(plan.study.benchmarks)
+    return [
+        {"label": agent, "agents": [agent], "benchmarks": sorted(played, key=order.index)}
+        for agent, played in found.items()
+    ]
 
 
 def _entry(plan: Plan, model: str, label: str, condition: str) -> Entry:
@@ -188,9 +222,15 @@ def _recipe_entry(plan: Plan, size: str) -> Entry:
 
 
 def _scores(plan: Plan, entries: list[Entry], columns: tuple[str, ...]) -> list[str]:
-    agents = sorted({agent for entry in entries for agent in entry["agents"]})
     played = [column for column in columns if column in plan.study.benchmarks]
-    return [f"scores/{agent}/{column}.json" for agent in agents for column in played]
+    found = {
+        (agent, played.index(column))
+        for entry in entries
+        for column in played
+        if ("held_in" if column in _HELD_IN else column) not in entry.get("not_run", {})
+        for agent in entry["agents"]
+    }
+    return [f"scores/{agent}/{played[index]}.json" for agent, index in sorted(found)]
 
 
 def _scores_of_figures(plan: Plan) -> set[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from agentflan import benchmarks, datasets, placement
-from agentflan.study import Condition, Configuration, Model, Recipe, Study, load
+from agentflan.study import ApiModel, Condition, Configuration, Model, Recipe, Study, load
 
 BOUNDS = ("oracle", "random")  # policies that show the ceiling and the floor of each benchmark
 
@@ -153,9 +153,20 @@ class Plan:
         settings = placement.training_settings(self.configuration, model, self.recipe(model))
         return settings | {"seed": seed, "template": self.template(model, condition)}
 
+    def training_flags(self, model: str) -> str:
+        """How `train_checkpoint` starts its processes and saves on the way."""
+        recipe = self.recipe(model)
+        processes, nodes = placement.processes(self.configuration, model, recipe)
+        return f"--processes {processes} --nodes {nodes} --snapshot-every {recipe.snapshot_every}"
+
+    def training_threads(self, model: str) -> int:
+        """CPU threads of a fine-tune on each node, over all its processes."""
+        recipe = self.recipe(model)
+        return recipe.threads * placement.processes(self.configuration, model, recipe)[0]
+
     # ---- evaluation ------------------------------------------------------------------------------------------------
 
-    def api_agents(self) -> dict[str, str]:
+    def api_agents(self) -> dict[str, ApiModel]:
         """API models by agent name."""
         return {f"api-{slug(row)}": model for row, model in self.study.api_models.items()}
 
@@ -164,8 +175,16 @@ class Plan:
         if agent in BOUNDS:
             return agent, agent
         if agent in self.api_agents():
-            return "openai", self.api_agents()[agent]
-        return "local", agent
+            return "openai", self.api_agents()[agent].model
+        return self.study.local_backend, agent
+
+    def benchmark_settings(self, agent: str, benchmark: str) -> dict[str, Any]:
+        """The study's settings of a benchmark, with how to ask where the agent is an API model."""
+        settings = self.study.benchmarks[benchmark]
+        if agent not in self.api_agents():
+            return settings
+        asked = self.api_agents()[agent].model_dump(exclude={"model"}, exclude_defaults=True)
+        return {**settings, "api": {"cache": f"results/{self.name}/replies"} | asked}
 
 
 def slug(label: str) -> str:

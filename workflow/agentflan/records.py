@@ -155,9 +155,13 @@ def _turn_from_json(row: Any, path: str, where: str, index: int) -> Turn:
 
 
 def _spans_from_json(rows: Any, content: str, path: str, where: str, index: int) -> tuple[Span, ...]:
-    spans = tuple([Span(length, capability, bool(is_format)) for length, capability, is_format in rows])
     place = f"turns[{index}].spans"
-    if sum([span.length for span in spans]) != len(content):
+    try:
+        spans = tuple([Span(length, capability, bool(is_format)) for length, capability, is_format in rows])
+        covered = sum([span.length for span in spans])
+    except (TypeError, ValueError):
+        raise RecordError(path, where, place, _describe(rows), "a list of [length, capability, 0 or 1]") from None
+    if covered != len(content):
         raise RecordError(path, where, place, "lengths that do not cover the content", "one span after the other")
     for span in spans:
         if span.capability not in CAPABILITIES:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agentflan.errors import ConfigError
 
@@ -56,6 +56,9 @@ class Recipe(Strict):
     max_length: int = Field(4096, gt=0, description="longest conversation in tokens; the rest is cut and counted")
     row_length: int = Field(0, ge=0, description="tokens of a packed row; 0: as long as the longest conversation")
     rows_per_pass: int = Field(0, ge=0, description="packed rows in one forward pass; 0: all of a global batch")
+    packing: bool = Field(
+        True, description="conversations side by side in a row; else one a row, padded: as right, only slower"
+    )
     beta2: float = Field(0.999, gt=0, lt=1, description="second-moment decay of AdamW")
     weight_decay: float = Field(0.0, ge=0, description="of AdamW")
     clip: float = Field(1.0, ge=0, description="largest norm of the gradient; 0: no clipping")
@@ -69,8 +72,19 @@ class Recipe(Strict):
     checkpoint_activations: Literal["auto"] | bool = Field(
         "auto", description="compute activations anew in the backward pass; auto: only if they do not fit"
     )
+    fused_layers: bool = Field(
+        False, description="norms, rotations and activations by the kernels of liger-kernel (extra `gpu`); on GPUs"
+    )
+    lora_rank: int = Field(0, ge=0, description="train low-rank additions of this rank alone; 0: train all weights")
+    lora_alpha: float = Field(32.0, gt=0, description="the additions are scaled by lora_alpha / lora_rank")
+    max_shard_size: str = Field(
+        "5GB", pattern=r"^[1-9]\d*(\.\d+)?([KMG]i?B)$", description="largest file of the checkpoint's weights"
+    )
     threads: int = Field(1, gt=0, description="CPU threads of one process")
     gpus: int = Field(0, ge=0, description="GPUs of the fine-tune; 0 is a CPU")
+    snapshot_every: int = Field(
+        50, ge=0, description="steps between two snapshots, from which a killed fine-tune goes on; 0: on signals alone"
+    )
 
 
 class Model(Strict):
@@ -121,10 +135,44 @@ class Condition(Strict):
 
 
 class World(Strict):
-    """The embedded world (§3 of the project's own design): seed and counts."""
+    """The embedded world: seed and counts."""
 
     seed: int = 0
     size: dict[str, int] = Field(default_factory=dict, description="records per kind; the world's own defaults else")
+
+
+class ApiModel(Strict):
+    """A model behind an OpenAI-compatible server. Its key is read from the environment and kept nowhere."""
+
+    model: str = Field(description="the server's name of it")
+    base_url: str | None = Field(None, description="address of the server; OPENAI_BASE_URL or OpenAI if not given")
+    key_name: str = Field("OPENAI_API_KEY", description="environment variable that holds the key")
+    raw: Literal["chat", "completions"] = Field(
+        "chat", description="how a raw prompt (HotpotQA) is sent: as a user turn, or to be completed"
+    )
+    limit_name: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens", description="the server's name for the longest reply"
+    )
+    temperature: float = Field(0.0, ge=0, description="of the sampling; 0 is greedy")
+    seed: int | None = Field(None, description="sent with each request if given; servers may ignore it")
+    concurrency: int = Field(8, gt=0, description="requests in flight at once")
+    attempts: int = Field(6, gt=0, description="tries a request")
+    timeout: float = Field(60.0, gt=0, description="seconds a try")
+    backoff: float = Field(1.0, gt=0, description="seconds before the second try, doubled for each further one")
+    longest_pause: float = Field(60.0, gt=0, description="seconds between two tries at most")
+    prompt_price: float | None = Field(None, ge=0, description="US dollars for a million prompt tokens")
+    reply_price: float | None = Field(None, ge=0, description="US dollars for a million reply tokens")
+    max_cost: float | None = Field(1.0, ge=0, description="US dollars that one benchmark may cost; needs the prices")
+    max_total_tokens: int | None = Field(
+        None, gt=0, description="tokens that one benchmark may cost; needed where a price is not given"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_cap(self) -> ApiModel:
+        priced = None not in (self.prompt_price, self.reply_price, self.max_cost)
+        if not priced and self.max_total_tokens is None:
+            raise ValueError("expected prompt_price, reply_price and max_cost, or max_total_tokens")
+        return self
 
 
 class Negatives(Strict):
@@ -136,7 +184,12 @@ class Negatives(Strict):
         "appendix", description="tools that do not fit (App. C), ordinary talk beside tools (§4.3), or half of each"
     )
     model: str = Field("gpt-3.5-turbo", description="the model that replies; any OpenAI-compatible name")
-    max_cost: float = Field(10.0, ge=0, description="spending cap in US dollars")
+    prompt_price: float | None = Field(
+        None, ge=0, description="US dollars for a million prompt tokens; gpt-3.5-turbo's are known"
+    )
+    reply_price: float | None = Field(None, ge=0, description="US dollars for a million reply tokens, likewise")
+    max_cost: float = Field(10.0, ge=0, description="spending cap in US dollars; needs the prices (0: it is free)")
+    max_total_tokens: int | None = Field(None, gt=0, description="cap in tokens; needed where a price is not given")
 
 
 class Hardware(Strict):
@@ -175,8 +228,11 @@ class Study(Strict):
     negatives: Negatives = Field(default_factory=Negatives, description="negative samples")
     benchmarks: dict[str, dict[str, Any]] = Field(description="benchmarks to run, each with its settings")
     not_run: dict[str, str] = Field(default_factory=dict, description="columns that are not run, each with the reason")
-    api_models: dict[str, str] = Field(
+    api_models: dict[str, ApiModel] = Field(
         default_factory=dict, description="table row → model of an OpenAI-compatible API"
+    )
+    local_backend: Literal["local", "vllm"] = Field(
+        "local", description="what runs the checkpoints: transformers (local) or vllm"
     )
     evaluated_only: dict[str, str] = Field(default_factory=dict, description="table row → model that is only evaluated")
     reference_row: str = Field("GPT-4", description="row of Table 1 that Figure 1 divides by, or oracle")

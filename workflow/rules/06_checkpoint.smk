@@ -33,6 +33,7 @@ rule pretrain_model:
     output:
         checkpoint=directory("<study>/checkpoints/{model}-base"),
         losses="<study>/losses/{model}-base.parquet",
+        throughput="<study>/throughput/{model}-base.json",
     log:
         "<study>/logs/pretrain_model/{model}.log",
     wildcard_constraints:
@@ -43,6 +44,8 @@ rule pretrain_model:
         data=plan.pretraining_files(),
         shape=model_shape,
         settings=pretraining_settings,
+        snapshots=f"results/{plan.name}/snapshots/{{model}}-base",
+        events=f"results/{plan.name}/logs/events/{{model}}-base",
         code=code_digest("commands.train_checkpoint"),
     shell:
         "agentflan train_checkpoint"
@@ -52,6 +55,10 @@ rule pretrain_model:
         " --settings {params.settings:q}"
         " --out {output.checkpoint:q}"
         " --losses {output.losses:q}"
+        " --throughput {output.throughput:q}"
+        " --events {params.events:q}"
+        " --snapshots {params.snapshots:q}"
+        " --snapshot-every 100"
         " > {log:q} 2>&1"
 
 
@@ -81,25 +88,35 @@ rule train_checkpoint:
     """Fine-tune a base model on the mixture of a condition."""
     input:
         data="<study>/mixed/{condition}.jsonl",
+        record="<study>/mixed/{condition}.counts.json",
         base="<study>/checkpoints/{model}-base",
     output:
-        checkpoint=directory("<study>/checkpoints/{model}-{condition}-s{seed}"),
+        checkpoint=finished("<study>/checkpoints/{model}-{condition}-s{seed}"),
         losses="<study>/losses/{model}-{condition}-s{seed}.parquet",
+        throughput="<study>/throughput/{model}-{condition}-s{seed}.json",
     log:
         "<study>/logs/train_checkpoint/{model}-{condition}-s{seed}.log",
     conda:
         "../../environment.yml"
     threads: training_threads
     resources:
-        gpu=training_gpus,
+        **asked(training_need),
     params:
         settings=training_settings,
+        flags=training_flags,
+        snapshots=f"results/{plan.name}/snapshots/{{model}}-{{condition}}-s{{seed}}",
+        events=f"results/{plan.name}/logs/events/{{model}}-{{condition}}-s{{seed}}",
         code=code_digest("commands.train_checkpoint"),
     shell:
         "agentflan train_checkpoint"
         " --model {input.base:q}"
         " --data {input.data:q}"
+        " --record {input.record:q}"
         " --settings {params.settings:q}"
         " --out {output.checkpoint:q}"
         " --losses {output.losses:q}"
+        " --throughput {output.throughput:q}"
+        " --events {params.events:q}"
+        " --snapshots {params.snapshots:q}"
+        " {params.flags}"
         " > {log:q} 2>&1"

@@ -4,15 +4,28 @@ import json
 import sys
 from pathlib import Path
 
+from agentflan import needs
 from agentflan.code_digest import code_digest
 from agentflan.forecast import summary
+from agentflan.manuscript import manuscript_files
 from agentflan.outline import FIGURES, TABLES, figure_files, outline, table_files
 from agentflan.plan import Plan
+from agentflan.tables._cells import transcripts_behind
 
-# The commands come from the environment that runs Snakemake, whether or not it is activated.
-shell.prefix(f'PATH="{Path(sys.executable).parent}:$PATH"; ')
+# The commands come from the environment that runs Snakemake, whether or not it is activated. A scheduler sends SIGTERM
+# to the shell too, which must not die before the command has saved its work.
+shell.prefix(
+    f'set -euo pipefail; trap : TERM; PATH="{Path(sys.executable).parent}:$PATH"; '
+)
 
 plan = Plan.load("config", config["study"])
+
+# A SLURM site: its profile's partitions.yaml is part of the configuration. Only the process that submits looks at it.
+site = None
+if workflow.is_main_process and "partitions" in config:
+    from agentflan import partitions
+
+    site = partitions.site(config)
 
 # What the fine-tunes need, before any job is submitted; one that cannot fit its GPUs ends here with the reason.
 if workflow.is_main_process:
@@ -65,9 +78,16 @@ def negative_settings():
     """How many negative samples of which kind, and who answers them."""
     negatives = plan.study.negatives
     cache = "world/replies.jsonl" if plan.study.world else "replies/negative.jsonl"
+    optional = ("prompt_price", "reply_price", "max_total_tokens")
+    given = {name: getattr(negatives, name) for name in optional}
+    caps = "".join(
+        f" --{name.replace('_', '-')} {value}"
+        for name, value in given.items()
+        if value is not None
+    )
     return (
         f"--count {negatives.count} --with-tools {negatives.with_tools} --reading {negatives.reading}"
-        f" --model {negatives.model} --max-cost {negatives.max_cost} --replies-cache results/{plan.name}/{cache}"
+        f" --model {negatives.model} --max-cost {negatives.max_cost}{caps} --replies-cache results/{plan.name}/{cache}"
     )
 
 
@@ -105,14 +125,44 @@ def training_settings(wildcards):
     )
 
 
+def finished(checkpoint):
+    """A fine-tune's folder; protected where GPUs made it, so that only a deliberate hand deletes their hours."""
+    gpus = any(plan.recipe(model).gpus for model in plan.models)
+    return protected(directory(checkpoint)) if gpus else directory(checkpoint)
+
+
+def training_flags(wildcards):
+    """How a fine-tune starts its processes and saves on the way."""
+    return plan.training_flags(wildcards.model)
+
+
 def training_threads(wildcards):
-    """CPU threads of a fine-tune."""
-    return plan.recipe(wildcards.model).threads
+    """CPU threads of a fine-tune on each node."""
+    return plan.training_threads(wildcards.model)
 
 
-def training_gpus(wildcards):
-    """GPUs of a fine-tune."""
-    return plan.recipe(wildcards.model).gpus
+def training_need(wildcards):
+    """What a fine-tune asks of a cluster."""
+    return needs.training(plan, wildcards.model, wildcards.condition)
+
+
+def episodes_need(wildcards):
+    """What the episodes of one agent and benchmark ask of a cluster."""
+    return needs.episodes(plan, wildcards.agent, [wildcards.benchmark])
+
+
+def asked(need):
+    """The resources of a rule whose jobs need what the function `need` says."""
+
+    def resource(name):
+        def value(wildcards, attempt):
+            wanted = need(wildcards)
+            model = site.gpu_model(wanted.gpu_model) if site else None
+            return wanted.resources(attempt, model).get(name)
+
+        return value
+
+    return {name: resource(name) for name in needs.NAMES}
 
 
 def checkpoint_of(wildcards):
@@ -129,7 +179,21 @@ def agent_backend(wildcards):
 def agent_model(wildcards):
     """The model's folder, or its name at an API."""
     backend, model = plan.backend(wildcards.agent)
-    return f"results/{plan.name}/checkpoints/{model}" if backend == "local" else model
+    local = backend in ("local", "vllm")
+    return f"results/{plan.name}/checkpoints/{model}" if local else model
+
+
+def backend_parity(wildcards):
+    """The comparison with transformers, where another backend runs the checkpoint."""
+    other = agent_backend(wildcards) == "vllm"
+    return (
+        f"<study>/parity/{wildcards.agent}/{wildcards.benchmark}.json" if other else []
+    )
+
+
+def parity_flag(wildcards, input):
+    """How a score is told of the comparison."""
+    return f"--parity {input.parity}" if input.parity else ""
 
 
 def benchmark_receipt(wildcards):
@@ -139,13 +203,14 @@ def benchmark_receipt(wildcards):
 
 def benchmark_settings(wildcards):
     """The study's settings of a benchmark."""
-    return json.dumps(plan.study.benchmarks[wildcards.benchmark])
+    return json.dumps(plan.benchmark_settings(wildcards.agent, wildcards.benchmark))
 
 
 def episode_code(wildcards):
     """Digest of what plays: the runner, the benchmark and the backend."""
     backends = {
         "local": "transformers_local",
+        "vllm": "vllm_local",
         "openai": "openai_api",
         "random": "random_agent",
     }
@@ -158,15 +223,16 @@ def episode_code(wildcards):
 
 
 def table_inputs(wildcards):
-    """The files that a table reads."""
-    return [f"<study>/{file}" for file in table_files(plan, wildcards.table)]
+    """The files that a table reads: scores, the transcripts behind them, counts."""
+    files = table_files(plan, wildcards.table)
+    return [f"<study>/{file}" for file in [*files, *transcripts_behind(files)]]
 
 
 def published(wildcards):
-    """The paper's printed numbers, which only the comparison reads."""
+    """The paper's printed numbers and claims, which only the comparison and the claims read."""
     return (
-        sorted(map(str, Path("paper/published").glob("*.csv")))
-        if wildcards.table == "comparison"
+        sorted(map(str, Path("paper/published").iterdir()))
+        if wildcards.table in ("comparison", "claims")
         else []
     )
 
@@ -174,3 +240,18 @@ def published(wildcards):
 def figure_inputs(wildcards):
     """The files that a figure reads."""
     return [f"<study>/{file}" for file in figure_files(plan, wildcards.figure)]
+
+
+def page_parts():
+    """The page's template, style and scripts, which no code digest covers."""
+    folder = Path(workflow.basedir) / "workflow" / "agentflan" / "page"
+    return sorted(
+        str(path.relative_to(workflow.basedir))
+        for path in folder.iterdir()
+        if path.suffix in (".jinja", ".css", ".js")
+    )
+
+
+def manuscript_inputs(wildcards):
+    """The files of the study that the paper's data reads, beside tables and figures."""
+    return [f"<study>/{file}" for file in manuscript_files(plan)]

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agentflan import chat, datasets
+from agentflan.arguments import InputPath, OutputPath
 from agentflan.errors import ConfigError, RecordError
 from agentflan.files import atomic_write, dump_line
 from agentflan.records import Trajectory, read_trajectories, to_json
@@ -21,9 +22,9 @@ _REMEMBERED_REPLIES = 512  # both forms read each reply, and neighbouring ToolBe
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", required=True, help="the agent dataset whose replies these are")
-    parser.add_argument("--in", dest="source", type=Path, required=True, help="filtered trajectories, JSON lines")
-    parser.add_argument("--out", type=Path, required=True, help="the dialogues, JSON lines")
-    parser.add_argument("--react", type=Path, required=True, help="the original format with spans, JSON lines")
+    parser.add_argument("--in", dest="source", type=InputPath, required=True, help="filtered trajectories, JSON lines")
+    parser.add_argument("--out", type=OutputPath, required=True, help="the dialogues, JSON lines")
+    parser.add_argument("--react", type=OutputPath, required=True, help="the original format with spans, JSON lines")
     parser.add_argument("--seed", type=int, default=0, help="picks the wording of the questions (default 0)")
 
 

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import argparse
 from itertools import chain
-from pathlib import Path
 
+from agentflan.arguments import InputPath, OutputPath
 from agentflan.files import write_jsonl
 from agentflan.instruction import build_pairs
 from agentflan.records import read_trajectories, to_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--in", dest="sources", type=Path, nargs="+", required=True, help="dialogues, JSON lines")
-    parser.add_argument("--out", type=Path, required=True, help="the pairs, JSON lines")
+    parser.add_argument("--in", dest="sources", type=InputPath, nargs="+", required=True, help="dialogues, JSON lines")
+    parser.add_argument("--out", type=OutputPath, required=True, help="the pairs, JSON lines")
     parser.add_argument("--count", type=int, default=2000, help="pairs wanted (default 2000, as in the paper)")
     parser.add_argument("--seed", type=int, default=0, help="draws the steps and the formats (default 0)")
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
 from agentflan import templates
+from agentflan.arguments import InputPath, OutputPath
 from agentflan.files import write_json
 from agentflan.records import read_trajectories
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of the command."""
-    parser.add_argument("--in", dest="data", type=Path, required=True, help="a training set, JSON lines")
-    parser.add_argument("--tokenizer", type=Path, required=True, help="the tokenizer's folder")
+    parser.add_argument("--in", dest="data", type=InputPath, required=True, help="a training set, JSON lines")
+    parser.add_argument("--tokenizer", type=InputPath, required=True, help="the tokenizer's folder")
     parser.add_argument("--template", choices=templates.names(), default="llama2", help="the chat template")
-    parser.add_argument("--out", type=Path, required=True, help="counts, JSON")
+    parser.add_argument("--out", type=OutputPath, required=True, help="counts, JSON")
 
 
 def run(arguments: argparse.Namespace) -> str:

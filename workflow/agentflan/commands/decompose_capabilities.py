@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+from agentflan.arguments import InputPath, OutputFolder
 from agentflan.decomposed import DECOMPOSED, keep_capability, to_cot, to_general
 from agentflan.files import atomic_write, dump_line, write_jsonl
 from agentflan.records import Trajectory, read_trajectories, to_json
@@ -20,11 +21,11 @@ Forms = dict[str, Callable[[Trajectory], Trajectory | None]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    several = {"type": Path, "nargs": "*", "default": []}
+    several = {"type": InputPath, "nargs": "*", "default": []}
     parser.add_argument("--chat", **several, help="dialogues of the agent datasets (align_chat --out)")
     parser.add_argument("--react", **several, help="the same in their own formats (align_chat --react)")
     parser.add_argument("--general", **several, help="ordinary conversations, filtered")
-    parser.add_argument("--out-dir", type=Path, required=True, help="folder of the files written")
+    parser.add_argument("--out-dir", type=OutputFolder, required=True, help="folder of the files written")
 
 
 def run(arguments: argparse.Namespace) -> str:

@@ -6,13 +6,14 @@ The names tell the shares as those of the release do: toolbench_tflan_90p_r10r2.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from agentflan.arguments import InputPath, OutputPath
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of the command."""
-    parser.add_argument("--in", dest="data", type=Path, required=True, help="a training set, JSON lines")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the files")
+    parser.add_argument("--in", dest="data", type=InputPath, required=True, help="a training set, JSON lines")
+    parser.add_argument("--out", type=OutputPath, required=True, help="folder of the files")
 
 
 def run(arguments: argparse.Namespace) -> str:

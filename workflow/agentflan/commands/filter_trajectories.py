@@ -6,19 +6,19 @@ Demonstrations that the corpora build into their rows are removed while reading.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from agentflan import datasets
+from agentflan.arguments import InputPath, OutputPath
 from agentflan.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of the command."""
     parser.add_argument("--dataset", required=True, choices=datasets.names(), help="which dataset the files are")
-    parser.add_argument("--raw", type=Path, required=True, help="the raw folder")
-    parser.add_argument("--out", type=Path, required=True, help="kept trajectories, JSON lines")
-    parser.add_argument("--rejected", type=Path, required=True, help="rejected ones with the reason, JSON lines")
-    parser.add_argument("--counts", type=Path, required=True, help="counts, JSON")
+    parser.add_argument("--raw", type=InputPath, required=True, help="the raw folder")
+    parser.add_argument("--out", type=OutputPath, required=True, help="kept trajectories, JSON lines")
+    parser.add_argument("--rejected", type=OutputPath, required=True, help="rejected ones with the reason, JSON lines")
+    parser.add_argument("--counts", type=OutputPath, required=True, help="counts, JSON")
     parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="of the dataset's rule")
 
 

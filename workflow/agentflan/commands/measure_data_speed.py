@@ -8,7 +8,6 @@ to `datasets.map` on the same functions do. `ratio` is to the seconds of our own
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import sys
@@ -18,8 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from agentflan.arguments import OutputPath
 from agentflan.errors import AgentFlanError
-from agentflan.files import atomic_write, read_jsonl
+from agentflan.files import read_jsonl, write_csv
 
 TOTAL, MAPPED = "raw to mixed", " by datasets.map"
 VOCABULARY = 8_000  # of the tokenizer that is trained for the measurement
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of the command."""
     parser.add_argument("--records", type=int, default=25_000, help="trajectories; twice as many are measured too")
     parser.add_argument("--size", type=int, default=5_000, help="characters of a record, about")
-    parser.add_argument("--out", type=Path, required=True, help="figures, CSV")
+    parser.add_argument("--out", type=OutputPath, required=True, help="figures, CSV")
 
 
 def run(arguments: argparse.Namespace) -> str:
@@ -40,10 +40,7 @@ def run(arguments: argparse.Namespace) -> str:
     ours = {row["stage"]: row["seconds"] for row in rows}
     for row in [row for row in rows if row["stage"].endswith(MAPPED)] + twice:
         row["ratio"] = round(row["seconds"] / max(ours[row["stage"].removesuffix(MAPPED)], 0.01), 2)
-    with atomic_write(arguments.out) as handle:
-        writer = csv.DictWriter(handle, fieldnames=list(rows[-1]))
-        writer.writeheader()
-        writer.writerows(rows + twice)
+    write_csv(arguments.out, rows + twice)
     return "\n".join([*map(_line, rows + twice), f"{arguments.out}: {len(rows + twice)} measurements"])
 
 

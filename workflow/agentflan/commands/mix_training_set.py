@@ -11,10 +11,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
-from pathlib import Path
 
+from agentflan.arguments import InputFolder, InputPath, OutputPath
 from agentflan.errors import ConfigError
-from agentflan.files import write_json, write_jsonl, write_text
+from agentflan.files import sha256_of, write_json, write_jsonl, write_text
 from agentflan.mixed import Corpus, Item, Summary, choose, load, read_corpus
 from agentflan.mixture import PRESETS, Mixture
 from agentflan.records import to_json
@@ -23,12 +23,14 @@ from agentflan.records import to_json
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of the command."""
     parser.add_argument("--condition", required=True, help="the condition's settings, JSON, or a preset's name")
-    parser.add_argument("--decomposed", type=Path, required=True, help="folder of the decomposed corpus")
-    parser.add_argument("--tokenizer", type=Path, help="counts tokens, where general data is mixed by token")
+    parser.add_argument("--decomposed", type=InputFolder, required=True, help="folder of the decomposed corpus")
+    parser.add_argument("--tokenizer", type=InputPath, help="counts tokens, where general data is mixed by token")
     parser.add_argument("--template", default="llama2", help="chat template in which tokens are counted")
-    parser.add_argument("--out", type=Path, required=True, help="the training set, JSON lines")
-    parser.add_argument("--tree", type=Path, required=True, help="the mixture as a printed tree")
-    parser.add_argument("--counts", type=Path, required=True, help="the same as JSON")
+    parser.add_argument("--out", type=OutputPath, required=True, help="the training set, JSON lines")
+    parser.add_argument("--tree", type=OutputPath, required=True, help="the mixture as a printed tree")
+    parser.add_argument(
+        "--counts", type=OutputPath, required=True, help="the same as JSON, with the hash of the training set"
+    )
 
 
 def run(arguments: argparse.Namespace) -> str:
@@ -39,7 +41,7 @@ def run(arguments: argparse.Namespace) -> str:
     summary = Summary(arguments.out.stem, mixture, choice)
     count = write_jsonl(arguments.out, map(to_json, summary.watch(load(choice.items, corpus))))
     write_text(arguments.tree, summary.tree())
-    write_json(arguments.counts, summary.to_json())
+    write_json(arguments.counts, summary.to_json() | {"sha256": sha256_of(arguments.out)})
     return f"{summary.tree()}{arguments.out}: {count} conversations"
 
 

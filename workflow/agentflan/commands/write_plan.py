@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from agentflan.arguments import InputFolder, OutputPath
 from agentflan.files import write_json
 from agentflan.outline import outline
 from agentflan.plan import Plan
@@ -13,8 +13,8 @@ from agentflan.plan import Plan
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of the command."""
     parser.add_argument("--study", required=True, help="name of a file in config/studies, without .yaml")
-    parser.add_argument("--config", type=Path, default=Path("config"), help="the configuration's folder")
-    parser.add_argument("--out", type=Path, required=True, help="the plan, as JSON")
+    parser.add_argument("--config", type=InputFolder, default="config", help="the configuration's folder")
+    parser.add_argument("--out", type=OutputPath, required=True, help="the plan, as JSON")
 
 
 def run(arguments: argparse.Namespace) -> str:
