@@ -17,7 +17,7 @@ from agentflan.formulas import HELD_IN_BENCHMARKS, HELD_IN_WEIGHTS, h_score, hel
 from agentflan.outline import outline, table_files
 from agentflan.plan import Plan
 from agentflan.statistics import Group, estimate
-from agentflan.tables import comparison, failures, table1, table2, table3, table4, table5, table6
+from agentflan.tables import _points, comparison, failures, table1, table2, table3, table4, table5, table6
 from agentflan.tables._scores import Measure, combine, score
 
 TABLES = {"table1": table1, "table2": table2, "table3": table3, "table4": table4, "table5": table5, "table6": table6}
@@ -207,6 +207,44 @@ def test_changes_of_table_4(plan: dict[str, Any], results: Path) -> None:
     frame = table4.build(plan, results).set_index("DATA")
     assert frame.loc["Agent-FLAN", "MMLU change"] == "-1.0"
     assert frame.loc["general data", "MMLU change"] == ""
+
+
+def _played(results: Path, agent: str, benchmark: str, values: list[float]) -> None:
+    found = estimate([Group(1.0, values)], agent)
+    write_json(results / "scores" / agent / f"{benchmark}.json", found._asdict())
+
+
+def test_a_change_has_the_interval_of_pairs(plan: dict[str, Any], results: Path) -> None:
+    """Both rows played the same tasks: a row that does one more of forty tasks has a narrow interval, not two wide."""
+    half = [1.0, 0.0] * 20
+    for agent, values in zip(SEEDS, (half, [1.0, 1.0, *half[2:]]), strict=True):
+        _played(results, agent, "mmlu", values)
+    plan["table4"] = [row | {"agents": [agent]} for row, agent in zip(plan["table4"], SEEDS, strict=True)]
+    found = {cell.column: cell.measure for cell in table4.cells(plan, results)}
+    change = found["MMLU change"]
+    assert (change.value, change.low) == (2.5, 0.0) and 5.0 <= change.high <= 10.0
+    assert found["MMLU"].high - found["MMLU"].low > 25
+
+
+def test_the_interval_of_held_in_is_that_of_its_weighted_tasks(plan: dict[str, Any], results: Path) -> None:
+    plan["not_run"] = {}
+    entry = {"label": "Agent-FLAN", "agents": SEEDS[:1]}
+    plan["benchmarks"] += [{"name": name, "title": name} for name in HELD_IN_BENCHMARKS.values()]
+    for name in HELD_IN_BENCHMARKS.values():
+        _played(results, SEEDS[0], name, [1.0, 0.0] * 20)
+    whole = score(plan, results, entry, "held_in")
+    deviation = sum((50 / 40**0.5 / weight / 6) ** 2 for weight in HELD_IN_WEIGHTS.values()) ** 0.5
+    assert whole.high - whole.low == pytest.approx(2 * 1.96 * deviation, rel=0.1)
+    write_json(results / "scores" / SEEDS[0] / f"{name}.json", {"value": 50.0})
+    assert score(plan, results, entry, "held_in").low is None  # no samples, no interval
+
+
+def test_a_bar_has_no_interval_where_its_reference_may_score_nothing(plan: dict[str, Any], results: Path) -> None:
+    found = {cell.row[0]: cell.measure for cell in _points.margins(plan, results)}["T-Eval"]
+    assert found.low is not None and found.low <= found.value <= found.high
+    _played(results, "oracle", "teval", [1.0] + [0.0] * 39)
+    found = {cell.row[0]: cell.measure for cell in _points.margins(plan, results)}["T-Eval"]
+    assert (found.low, found.high) == (None, None) and found.value is not None
 
 
 def test_combine_names_what_is_missing() -> None:

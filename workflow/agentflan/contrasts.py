@@ -106,6 +106,39 @@ def contrast(terms: Sequence[Term], bound: float, *seed: object) -> Effect:
     return _effect(value, resampled, extreme, sum(size for _, size in shape), seeds)
 
 
+def bootstrap(seeds: Sequence[Sequence[Group]], tasks: str, agent: str) -> numpy.ndarray:
+    """The score of an agent in each resample, in percent: what the interval of an aggregate is made of.
+
+    The same episodes are drawn for every agent that played the same tasks, so differences between agents are of pairs.
+
+    Args:
+        seeds: for each seed, the score's groups of samples.
+        tasks: names what is played and fixes which episodes are drawn.
+        agent: names who plays and fixes which seeds are drawn.
+
+    Raises:
+        ValueError: the seeds did not play the same episodes.
+    """
+    import numpy
+
+    shares = _seed_shares(len(seeds), _draws("aggregate seeds", agent))
+    episodes = _draws("aggregate episodes", tasks)
+    scores = numpy.zeros(RESAMPLES)
+    for index, (weight, size) in enumerate(_shape([Term(1.0, seeds)])):
+        values = numpy.array([groups[index].values for groups in seeds], float)
+        chosen = episodes.integers(size, size=(RESAMPLES, size))
+        scores += 100 * weight * numpy.take_along_axis(shares @ values, chosen, axis=1).mean(axis=1)
+    return scores
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """The bounds of the 95 % percentile interval of resampled values."""
+    import numpy
+
+    low, high = numpy.quantile(values, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    return round(float(low), _DECIMALS), round(float(high), _DECIMALS)
+
+
 def loss_gap(higher: Sequence[Curve], lower: Sequence[Curve], measure: str, *seed: object) -> Effect:
     """How much more one group of tokens has of a measure of its loss curve than another group of the same runs.
 
@@ -205,9 +238,7 @@ def _tenths(curve: Curve, steps: Sequence[numpy.ndarray] | None) -> numpy.ndarra
 
 
 def _effect(value: float, resampled: numpy.ndarray, extreme: int, n: int, seeds: Sequence[int]) -> Effect:
-    import numpy
-
-    low, high = numpy.quantile(resampled, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    low, high = interval(resampled)
     numbers = (value, low, high, (1 + extreme) / (1 + RESAMPLES), resampled.std())
     return Effect(*(round(float(number), _DECIMALS) for number in numbers), n, min(seeds))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from math import nan
 from pathlib import Path
 
-from agentflan.tables._scores import Cell, Entry, Measure, Plan, combine, not_run, score, sources_of
+from agentflan.tables._scores import Cell, Entry, Measure, Plan, combine, not_run, score
 
 PANELS = {
     "HELD-IN": "held_in",
@@ -59,7 +60,12 @@ def _normalised(plan: Plan, results: Path, entry: Entry, column: str) -> Measure
     if not whole.value:
         reason = whole.note if whole.value is None else "it scores 0"
         return not_run(f"no bar can be divided by {reference['label']}: {reason}")
-    return Measure(100 * part.value / whole.value, note=_rule(plan), sources=sources_of([part, whole]))
+    return combine({"row": part, "reference": whole}, _percent, _rule(plan))
+
+
+def _percent(part: float, whole: float) -> float:
+    """NaN in a resample where the reference scores 0: no bar has a value there."""
+    return 100 * part / whole if whole else nan
 
 
 def _rule(plan: Plan) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
+from math import isfinite
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from agentflan.contrasts import Term, contrast
+from agentflan.contrasts import Term, bootstrap, contrast, interval
 from agentflan.errors import FileError
 from agentflan.files import read_json
 from agentflan.formulas import HELD_IN_BENCHMARKS, held_in
@@ -21,6 +23,7 @@ NOT_RUN = "not run"
 
 Plan = dict[str, Any]
 Entry = dict[str, Any]
+Draws = Callable[[], Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Measure:
         n: tasks (records for a count) behind the value.
         note: the protocol behind the value, or the reason why there is none.
         sources: the files below ``results/<study>/`` that the value comes from.
+        draws: computes the value in each bootstrap resample, for what is computed from it; None without samples.
     """
 
     value: float | str | None
@@ -41,6 +45,7 @@ class Measure:
     n: int | None = None
     note: str = ""
     sources: tuple[str, ...] = ()
+    draws: Draws | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ def score(plan: Plan, results: Path, entry: Entry, column: str) -> Measure:
     if reason:
         return not_run(reason)
     if column != "held_in":
-        return _mean_over_seeds(results, [_read_score(results, agent, column) for agent in entry["agents"]])
+        return _mean_over_seeds(results, [_read_score(results, agent, column) for agent in entry["agents"]], column)
     parts = {name: score(plan, results, entry, name) for name in HELD_IN_BENCHMARKS.values()}
     protocols = "; ".join(part.note for part in parts.values() if part.value is not None and part.note)
     rule = "HELD-IN is of all six tasks" + (f" ({protocols})" if protocols else "")
@@ -114,12 +119,17 @@ def combine(parts: dict[str, Measure], formula: Callable[..., float], rule: str)
         parts: the measures by name; the formula takes their values in this order.
         formula: computes the aggregate.
         rule: says what the aggregate needs.
+
+    The interval is the formula's over the parts' resamples, where all of them have samples.
     """
     missing = [name for name, part in parts.items() if part.value is None]
     if missing:
         reasons = sorted({parts[name].note for name in missing})
         return not_run(f"{rule}; not run: {', '.join(missing)} ({'; '.join(reasons)})")
-    return Measure(formula(*(part.value for part in parts.values())), note=rule, sources=sources_of(parts.values()))
+    value = formula(*(part.value for part in parts.values()))
+    draws = _together(list(parts.values()), formula)
+    low, high = _interval(draws)
+    return Measure(value, low, high, note=rule, sources=sources_of(parts.values()), draws=draws)
 
 
 def sources_of(measures: Iterable[Measure]) -> tuple[str, ...]:
@@ -169,7 +179,7 @@ def _read_score(results: Path, agent: str, benchmark: str) -> Measure:
     )
 
 
-def _mean_over_seeds(results: Path, measures: list[Measure]) -> Measure:
+def _mean_over_seeds(results: Path, measures: list[Measure], column: str) -> Measure:
     """The mean of the seeds, whose interval is over tasks and seeds. The tasks are the same, so `n` is one seed's.
 
     Scores without samples have no interval together.
@@ -180,15 +190,15 @@ def _mean_over_seeds(results: Path, measures: list[Measure]) -> Measure:
     for measure in measures:
         if measure.value is None:
             return measure
-    if len(measures) == 1:
-        return measures[0]
     sources = sources_of(measures)
-    seeds = [read_json(results / source).get("samples") for source in sources]
+    seeds = [[Group(**group) for group in read_json(results / source).get("samples") or []] for source in sources]
+    draws = partial(bootstrap, seeds, column, " ".join(sources)) if all(seeds) else None
+    if len(measures) == 1:
+        return replace(measures[0], draws=draws)
     effect = None
     if all(seeds):
-        term = Term(1.0, [[Group(group["weight"], group["values"]) for group in groups] for groups in seeds])
         try:
-            effect = contrast([term], 0.0, *sources)
+            effect = contrast([Term(1.0, seeds)], 0.0, *sources)
         except ValueError as error:
             raise FileError(results / sources[-1], f"other samples ({error})", f"those of {sources[0]}") from None
     return replace(
@@ -198,4 +208,18 @@ def _mean_over_seeds(results: Path, measures: list[Measure]) -> Measure:
         high=effect and effect.high,
         note=f"mean of {len(measures)} seeds. {measures[0].note}".strip(),
         sources=sources,
+        draws=draws,
     )
+
+
+def _together(parts: Sequence[Measure], formula: Callable[..., float]) -> Draws | None:
+    """Computes the formula in each resample of its parts; None if one of them has no samples."""
+    if not all(part.draws for part in parts):
+        return None
+    return lambda: [formula(*values) for values in zip(*(part.draws() for part in parts), strict=True)]
+
+
+def _interval(draws: Draws | None) -> tuple[float, float] | tuple[None, None]:
+    """The bounds of the interval; none without resamples, or where one of them has no value."""
+    values = draws() if draws else []
+    return interval(values) if values and all(map(isfinite, values)) else (None, None)
