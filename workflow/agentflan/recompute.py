@@ -80,14 +80,18 @@ def _again(lineage: Lineage, path: str, target: Path) -> Iterator[Finding]:
 
 
 def _judge_score(path: str, source: Path, target: Path) -> list[Finding]:
-    """A stored score against the one at `target`, which it replaces where this host could compute none."""
+    """A stored score against the one at `target`, which it replaces where one of them was not run."""
     if not source.is_file():
         return []
     written, found = read_json(source), read_json(target)
-    if written.get("status") == "done" and found.get("status") == "not run":
-        shutil.copyfile(source, target)
+    if "not run" not in (written.get("status"), found.get("status")):
+        return list(_compare_score(path, written, found))
+    shutil.copyfile(source, target)
+    if written.get("status") == found.get("status"):
+        return []  # each host has its own reason
+    if found.get("status") == "not run":
         return [Finding(Verdict.NOT_RUN, f"{path}: cannot be computed again here: {found['reason']}")]
-    return list(_compare_score(path, written, found))
+    return [Finding(Verdict.STALE, f"{path}: says it was not run ({written.get('reason')}), and can be computed here")]
 
 
 def _no_more(path: str, error: Exception) -> Finding:

@@ -47,6 +47,18 @@ def test_a_score_that_this_host_cannot_compute_is_not_run_and_stands(
     assert read_json(tmp_path / "again.json")["value"] == 5.0
 
 
+def test_what_was_not_run_and_can_be_computed_here_is_stale(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a package or an encoder came later: the old result is out of date, nobody has touched it."""
+    scored = {"value": 4.0, "low": 3.0, "high": 5.0, "n": 2}
+    monkeypatch.setattr(score_transcripts, "_score", lambda *_: scored)
+    write_json(store.root / PATH, {"status": "not run", "reason": "no encoder"})
+    (finding,) = recompute._again(Lineage(store), PATH, tmp_path / "again.json")
+    assert finding == (Verdict.STALE, f"{PATH}: says it was not run (no encoder), and can be computed here")
+    assert read_json(tmp_path / "again.json")["status"] == "not run"  # so that the table is compared as it was made
+
+
 def test_another_number_is_named(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scored = {"value": 4.0, "low": 3.0, "high": 5.0, "n": 2}
     monkeypatch.setattr(score_transcripts, "_score", lambda *_: scored)
