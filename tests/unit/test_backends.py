@@ -157,3 +157,5 @@ def test_choices_behind_a_prompt_that_is_too_long_lose_its_beginning(local: tupl
 
     assert reply in long.choices
     assert (reply.fault, reply.prompt_tokens) == ("", model.context - 1)  # " b" is of two tokens
+    (shorter,) = model.generate([replace(long, max_prompt_tokens=16)])
+    assert shorter.prompt_tokens == 16

@@ -53,6 +53,7 @@ def test_agenttuning_asks_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     assert answer == ("assistant", "Answer: A")
     assert last[0] == "user" and request.prefix == "Answer:"
     assert len(request.messages) == 6
+    assert request.max_prompt_tokens == 2048
 
 
 def test_every_question_weighs_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,11 +15,17 @@ class Text(NamedTuple):
     begin: int
 
 
-def split(candidates: list[list[int]], context: int) -> list[Text]:
-    """The candidates of one request, from where they differ; their common beginning is cut so that all fit."""
+def split(candidates: list[list[int]], context: int, most: int | None = None) -> list[Text]:
+    """The candidates of one request, from where they differ; their common beginning is cut so that all fit.
+
+    Args:
+        candidates: token ids of the prompt with each of the choices.
+        context: tokens that the model can read.
+        most: of the tokens before the candidates differ, how many are kept; None: all that fit.
+    """
     columns = enumerate(zip(*candidates, strict=False))
     shared = next((place for place, ids in columns if len(set(ids)) > 1), min(map(len, candidates)) - 1)
-    surplus = max(0, max(map(len, candidates)) - 1 - context)
+    surplus = max(0, max(map(len, candidates)) - 1 - context, shared - (most or shared))
     return [Text(tokens[surplus:], shared - surplus) for tokens in candidates]
 
 

@@ -71,7 +71,7 @@ class LocalModel(ChatTokens):
         """The likeliest choice of each request. Of a prompt that is too long the beginning is left out."""
         from agentflan.backends._likelihood import log_likelihoods, split
 
-        texts = [split(self.encode_choices(request), self.context) for request in requests]
+        texts = [split(self.encode_choices(request), self.context, request.max_prompt_tokens) for request in requests]
         found = iter(log_likelihoods(self.model, [text for choices in texts for text in choices], self.rows))
         replies = []
         for request, choices in zip(requests, texts, strict=True):

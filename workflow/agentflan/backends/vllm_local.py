@@ -84,7 +84,8 @@ class VllmModel(ChatTokens):
         """The choices of a request as tokens, if they differ in their last one alone; others are replied to freely."""
         from agentflan.backends._likelihood import split
 
-        texts = split(self.encode_choices(request), self.context - 1) if request.choices else []
+        choices = self.encode_choices(request) if request.choices else []
+        texts = split(choices, self.context - 1, request.max_prompt_tokens) if choices else []
         return texts if all(len(text.tokens) == text.begin + 1 for text in texts) else []
 
     def _choose(self, pairs: list[tuple[Request, list[Text]]]) -> list[Reply]:

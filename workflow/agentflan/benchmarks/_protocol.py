@@ -67,6 +67,7 @@ class Request:
         choices: if given, the reply is the one of these texts that the model finds likeliest behind the prefix; of a
             prompt that does not fit the model the beginning is left out. A backend that can only generate gives a free
             reply instead, without the prefix where it cannot give one; the benchmark reads it and says so.
+        max_prompt_tokens: with choices, how many of the prompt's last tokens are read at most; None: what fits.
     """
 
     messages: tuple[tuple[str, str], ...] = ()
@@ -75,6 +76,7 @@ class Request:
     stop: tuple[str, ...] = ()
     max_new_tokens: int = 128
     choices: tuple[str, ...] = ()
+    max_prompt_tokens: int | None = None
 
 
 Episode = Generator[Request, str, Row]

@@ -1,9 +1,9 @@
 """MMLU (paper Table 4): which of four answers is right, in 57 subjects; the share of right ones over all questions.
 
 The paper names no harness. Played as lm-eval does it: the five examples of the subject, the question, and the letter
-that the model finds likeliest behind "Answer:". The protocol `agenttuning` asks in chat turns, as AgentTuning's script
-does; but that keeps the last 2,048 tokens of a prompt, while here the beginning is left out only where the model's
-context is full. A model that can only generate (an API) writes a free reply in both; the first letter that it names
+that the model finds likeliest behind "Answer:". The protocol `agenttuning` asks in chat turns and keeps the last 2,048
+tokens of a prompt, as AgentTuning's script does; the other leaves its beginning out only where the model's context is
+full. A model that can only generate (an API) writes a free reply in both; the first letter that it names
 counts then.
 """
 
@@ -26,8 +26,8 @@ NAME = "mmlu"
 TITLE = "MMLU"
 DATA = "mmlu"
 PROTOCOL = (
-    "{protocol}, {shots}-shot, likeliest letter, prompts cut at the model's context, mean over all questions, "
-    "limit {limit}"
+    "{protocol}, {shots}-shot, likeliest letter, prompts cut at the model's context (agenttuning: at 2,048 tokens), "
+    "mean over all questions, limit {limit}"
 )
 PROTOCOLS = ("lm_eval", "agenttuning")
 DEFAULTS: Settings = {
@@ -35,6 +35,7 @@ DEFAULTS: Settings = {
     "shots": 5,  # examples of the subject
     "max_new_tokens": 16,  # of a free reply
 }
+_CUT = 2048  # tokens of a prompt, of the protocol agenttuning
 CHANCE = 100 / len(LETTERS)
 
 TASK: _lm_eval.Config = {
@@ -84,7 +85,7 @@ def episode(task: Task, settings: Settings) -> Episode:
     """One question, one letter."""
     limits = {"choices": _choices(), "max_new_tokens": settings["max_new_tokens"]}
     if settings["protocol"] == "agenttuning":
-        request = Request(tuple(_chat(task)), prefix=_PREFIX, **limits)
+        request = Request(tuple(_chat(task)), prefix=_PREFIX, max_prompt_tokens=_CUT, **limits)
     else:
         request = Request(prompt=_lm_eval.prompt(TASK, task["shots"], task), **limits)
     reply = yield request
