@@ -50,6 +50,14 @@ def test_plan_f1(found: list, gold: list, f1: float, version: str, encoder: Enco
     assert metrics.plan_f1(found, gold, encoder, version) == pytest.approx(f1)
 
 
+def test_a_plan_without_one_step_is_precise_and_recalls_the_rest(encoder: Encoder) -> None:
+    """§12: P 1 and R 2/3; matched steps are in the numerator of both."""
+    found, gold = plan("alpha", "beta"), plan("alpha", "gamma", "beta")
+    more = plan("alpha", "beta", "omega", "theta")
+    assert metrics.plan_f1(found, gold, encoder, "v1") == pytest.approx(2 * 1 * (2 / 3) / (1 + 2 / 3))
+    assert metrics.plan_f1(more, gold, encoder, "v1") == pytest.approx(2 * (2 / 4) * (2 / 3) / (2 / 4 + 2 / 3))
+
+
 def test_a_plan_in_words_takes_the_tool_named_first_in_each_piece() -> None:
     steps = metrics.plan_of_text("First b.x and then a.y. Then a.y\nnothing here\nb.x", ["a.y", "b.x"])
 

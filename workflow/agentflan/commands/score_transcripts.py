@@ -31,7 +31,8 @@ def run(arguments: argparse.Namespace) -> str:
     settings = complete_settings(benchmark, read_settings(arguments.settings))
     agent = arguments.agent or arguments.transcripts.resolve().parent.name
     parity = read_json(arguments.parity) if arguments.parity else {}
-    protocol = benchmark.PROTOCOL.format_map(settings) + (f"; {parity['sentence']}" if parity else "")
+    words = {key: "none" if value is None else value for key, value in settings.items()}
+    protocol = benchmark.PROTOCOL.format_map(words) + (f"; {parity['sentence']}" if parity else "")
     head = {"agent": agent, "benchmark": benchmark.NAME, "protocol": protocol}
     try:
         result = _score(benchmark, arguments, settings)
