@@ -102,6 +102,23 @@ def write_crate(lineage: Lineage, targets: list[str], folder: Path) -> dict[str,
     return {"jobs": len(jobs), "files": graph.files}
 
 
+def _flow(lineage: Lineage, jobs: list[Record]) -> list[str]:
+    """The commands as data flows through them, whenever their jobs ran: by the longest chain of jobs up to one of each.
+
+    Args:
+        lineage: of the store that holds the jobs' records.
+        jobs: each after those that made what it reads.
+    """
+    lengths: dict[str, int] = {}  # of the chain that ends with an attempt
+    steps: dict[str, int] = {}
+    for job in jobs:
+        makers = (lineage.artefacts.get(each.producer) for each in lineage.read_by(job) if each.producer)
+        before = (lengths.get(maker.record.content["attempt"], 0) for maker in makers if maker)
+        length = lengths[job.content["attempt"]] = 1 + max(before, default=0)
+        steps[job.content["command"]] = max(length, steps.get(job.content["command"], 0))
+    return sorted(steps, key=lambda command: (steps[command], command))
+
+
 class _Graph:
     """The crate's entities while they are put together; nothing is written before `write`."""
 
@@ -117,8 +134,7 @@ class _Graph:
 
     def describe(self, jobs: list[Record], targets: list[str]) -> None:
         """Root, workflow, steps and every job."""
-        last_first = dict.fromkeys(job.content["command"] for job in reversed(jobs))
-        tools = {command: self._tool(command) for command in reversed(last_first)}  # as their last jobs came
+        tools = {command: self._tool(command) for command in _flow(self.lineage, jobs)}
         steps = {command: self._step(command, place, tool) for place, (command, tool) in enumerate(tools.items(), 1)}
         workflow = self._workflow(list(tools.values()), list(steps.values()))
         actions = [self._job(job, tools[job.content["command"]]) for job in jobs]
