@@ -1,4 +1,4 @@
-"""Types of command-line arguments that say what a step reads and writes.
+"""Types of command-line arguments that say what a step reads and writes, and arguments that are JSON objects.
 
 A command declares its files by these types (``type=InputPath``) and does nothing else for its record of provenance: the
 runner finds them among the parsed arguments by their type.
@@ -6,7 +6,11 @@ runner finds them among the parsed arguments by their type.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
+
+from agentflan.errors import ConfigError
 
 _Path = type(Path())
 
@@ -37,3 +41,18 @@ class MeasuredPath(OutputPath):
 
 class UpdatedPath(_Path):
     """A file that the step reads if it is there and may add to: input and output, even if nothing was added."""
+
+
+def json_object(text: str, flag: str) -> dict[str, Any]:
+    """The object that a flag was given as JSON.
+
+    Raises:
+        ConfigError: the text is no JSON object.
+    """
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError([f"{flag}: not JSON ({error})"]) from None
+    if not isinstance(value, dict):
+        raise ConfigError([f"{flag}: found a JSON {type(value).__name__}; expected an object"])
+    return value

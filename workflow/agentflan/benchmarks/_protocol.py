@@ -23,7 +23,6 @@ Settings are always complete: `complete_settings` is called once, by the command
 
 from __future__ import annotations
 
-import json
 import random
 import re
 from collections import Counter
@@ -80,21 +79,6 @@ class Request:
 
 
 Episode = Generator[Request, str, Row]
-
-
-def read_settings(text: str) -> Settings:
-    """Settings from the command line.
-
-    Raises:
-        ConfigError: the text is no JSON object.
-    """
-    try:
-        settings = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ConfigError([f"--settings: not JSON ({error})"]) from None
-    if not isinstance(settings, dict):
-        raise ConfigError([f"--settings: found a JSON {type(settings).__name__}; expected an object"])
-    return settings
 
 
 def complete_settings(benchmark: ModuleType, settings: Settings) -> Settings:

@@ -13,9 +13,9 @@ from types import ModuleType
 from typing import Any
 
 from agentflan import backends, benchmarks
-from agentflan.arguments import InputName, InputPath, OutputPath
+from agentflan.arguments import InputName, InputPath, OutputPath, json_object
 from agentflan.backends import Call
-from agentflan.benchmarks._protocol import complete_settings, draw, read_settings
+from agentflan.benchmarks._protocol import complete_settings, draw
 from agentflan.episodes import play_chunk
 from agentflan.errors import NotAvailable
 from agentflan.files import write_json
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> str:
     """Compare and write the verdict; "not run" where a backend or an environment is missing."""
     benchmark = benchmarks.load(arguments.benchmark)
-    settings = complete_settings(benchmark, read_settings(arguments.settings))
+    settings = complete_settings(benchmark, json_object(arguments.settings, "--settings"))
     names = {"backend": arguments.backend, "reference": arguments.reference}
     try:
         asked, replies = _play(benchmark, arguments, settings)

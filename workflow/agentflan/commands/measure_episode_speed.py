@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from agentflan import benchmarks
-from agentflan.arguments import InputPath, OutputPath
+from agentflan.arguments import InputPath, OutputPath, json_object
 from agentflan.backends import Call, Reply
-from agentflan.benchmarks._protocol import Row, complete_settings, draw, read_settings
+from agentflan.benchmarks._protocol import Row, complete_settings, draw
 from agentflan.episodes import play_chunk
 from agentflan.files import write_csv
 
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> str:
     """Play both ways and write a line each."""
     benchmark = benchmarks.load(arguments.benchmark)
-    settings = complete_settings(benchmark, read_settings(arguments.settings))
+    settings = complete_settings(benchmark, json_object(arguments.settings, "--settings"))
     tasks = draw(benchmark.read_tasks(arguments.data, settings), arguments.episodes, "speed", settings["seed"])
     measured = {rows: _play(benchmark, tasks, arguments.model, settings, rows) for rows in (1, settings["rows"])}
     (alone, slow), (together, fast) = measured.values()

@@ -9,10 +9,9 @@ thought-and-call). Both add 10 % ReAct, negative samples and one general convers
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 
-from agentflan.arguments import InputFolder, InputPath, OutputPath
+from agentflan.arguments import InputFolder, InputPath, OutputPath, json_object
 from agentflan.errors import ConfigError
 from agentflan.files import sha256_of, write_json, write_jsonl, write_text
 from agentflan.mixed import Corpus, Item, Summary, choose, load, read_corpus
@@ -48,14 +47,9 @@ def run(arguments: argparse.Namespace) -> str:
 def _settings(text: str) -> dict[str, object]:
     if text in PRESETS:
         return PRESETS[text]
-    try:
-        settings = json.loads(text)
-    except json.JSONDecodeError as error:
-        known = ", ".join(PRESETS)
-        raise ConfigError([f"--condition: neither JSON ({error}) nor a preset; presets: {known}"]) from None
-    if not isinstance(settings, dict):
-        raise ConfigError([f"--condition: found a JSON {type(settings).__name__}; expected an object"])
-    return settings
+    if not text.lstrip().startswith("{"):
+        raise ConfigError([f"--condition: found {text!r}; expected a preset ({', '.join(PRESETS)}) or a JSON object"])
+    return json_object(text, "--condition")
 
 
 def _measure(arguments: argparse.Namespace, corpus: Corpus) -> Callable[[list[Item]], list[int]]:

@@ -14,8 +14,8 @@ from types import ModuleType
 from typing import Any
 
 from agentflan import backends, benchmarks, episodes
-from agentflan.arguments import InputName, InputPath, OutputPath
-from agentflan.benchmarks._protocol import complete_settings, read_settings
+from agentflan.arguments import InputName, InputPath, OutputPath, json_object
+from agentflan.benchmarks._protocol import complete_settings
 from agentflan.code_digest import code_digest
 from agentflan.errors import NotAvailable
 from agentflan.files import sha256_of, write_jsonl
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> str:
     begin = time.monotonic()
     benchmark = benchmarks.load(arguments.benchmark)
-    settings = complete_settings(benchmark, read_settings(arguments.settings))
+    settings = complete_settings(benchmark, json_object(arguments.settings, "--settings"))
     try:
         count, busy = _play(arguments, benchmark, settings)
     except NotAvailable as error:

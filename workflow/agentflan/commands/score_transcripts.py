@@ -10,8 +10,8 @@ import argparse
 from typing import Any
 
 from agentflan import benchmarks, episodes
-from agentflan.arguments import InputPath, OutputPath
-from agentflan.benchmarks._protocol import complete_settings, read_settings
+from agentflan.arguments import InputPath, OutputPath, json_object
+from agentflan.benchmarks._protocol import complete_settings
 from agentflan.errors import NotAvailable
 from agentflan.files import read_json, write_json
 
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> str:
     benchmark = benchmarks.load(arguments.benchmark)
-    settings = complete_settings(benchmark, read_settings(arguments.settings))
+    settings = complete_settings(benchmark, json_object(arguments.settings, "--settings"))
     agent = arguments.agent or arguments.transcripts.resolve().parent.name
     parity = read_json(arguments.parity) if arguments.parity else {}
     words = {key: "none" if value is None else value for key, value in settings.items()}

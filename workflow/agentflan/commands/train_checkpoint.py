@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agentflan.arguments import InputPath, MeasuredPath, OutputPath
+from agentflan.arguments import InputPath, MeasuredPath, OutputPath, json_object
 from agentflan.errors import ConfigError, FileError
 from agentflan.files import sha256_of, write_json
 from agentflan.provenance.hashing import Hasher
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> str:
     from agentflan.training import launch
     from agentflan.training.recipe import Settings
 
-    settings = Settings.from_json(_json(arguments.settings, "--settings"))
+    settings = Settings.from_json(json_object(arguments.settings, "--settings"))
     if launch.wanted(arguments.processes, arguments.nodes):
         launch.become(arguments.command_line, arguments.processes, arguments.nodes)
     os.environ.setdefault("OMP_NUM_THREADS", str(settings.threads))
@@ -176,7 +176,7 @@ def _config(arguments: argparse.Namespace, tokenizer: Any) -> Any:
 
     if arguments.model is not None:
         return read_config(arguments.model)
-    return llama_config(_json(arguments.from_scratch, "--from-scratch"), tokenizer)
+    return llama_config(json_object(arguments.from_scratch, "--from-scratch"), tokenizer)
 
 
 def _model(arguments: argparse.Namespace, tokenizer: Any, settings: Settings) -> Any:
@@ -186,17 +186,7 @@ def _model(arguments: argparse.Namespace, tokenizer: Any, settings: Settings) ->
     if arguments.model is not None:
         model = load_model(arguments.model, settings)
     else:
-        model = model_from_scratch(_json(arguments.from_scratch, "--from-scratch"), tokenizer, settings.seed)
+        model = model_from_scratch(json_object(arguments.from_scratch, "--from-scratch"), tokenizer, settings.seed)
     if settings.fused_layers:
         fuse_layers(model)
     return with_additions(model, settings) if settings.lora_rank else model
-
-
-def _json(text: str, flag: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ConfigError([f"{flag}: not JSON ({error})"]) from None
-    if not isinstance(value, dict):
-        raise ConfigError([f"{flag}: found {type(value).__name__}; expected an object"])
-    return value
