@@ -32,6 +32,8 @@ _FIRST_USER, _LAST_USER = 1 << 30, 1 << 31
 _HELPERS = 4  # processes of bubblewrap and the limits themselves
 _ETC = ("alternatives", "ld.so.cache", "localtime", "nsswitch.conf", "os-release")
 _ETC_OF_MACHINE = (*_ETC, "default/useradd", "ld.so.conf", "ld.so.conf.d", "login.defs", "pam.d", "profile", "skel")
+# "--die-with-parent" takes hold when the program starts. A harness that is killed in the milliseconds before may leave
+# a sandbox behind: still without a network and within its limits, but for that of wall time.
 _WALLS = (
     *("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup"),
     *("--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"),
