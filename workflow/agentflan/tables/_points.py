@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import nan
 from pathlib import Path
 
-from agentflan.tables._scores import Cell, Entry, Measure, Plan, combine, not_run, score
+from agentflan.tables._scores import Cell, Measure, Plan, combine, not_run, score
 
 PANELS = {
     "HELD-IN": "held_in",
@@ -18,19 +18,20 @@ PANELS = {
 
 def bars(plan: Plan, results: Path) -> list[Cell]:
     """Figure 1: each row in percent of the reference row; `row` is the row's label, `column` the panel."""
-    figure = plan["figure1"]
-    return [
-        Cell((entry["label"],), title, _normalised(plan, results, entry, column))
-        for title, column in PANELS.items()
-        for entry in figure["rows"]
-    ]
+    figure, cells = plan["figure1"], []
+    for title, column in PANELS.items():
+        whole = score(plan, results, figure["reference"], column)
+        for entry in figure["rows"]:
+            bar = _normalised(plan, whole, score(plan, results, entry, column))
+            cells.append(Cell((entry["label"],), title, bar))
+    return cells
 
 
 def margins(plan: Plan, results: Path) -> list[Cell]:
     """Figure 1: the last row's bar minus the highest other bar; `row` is the panel."""
-    found = []
+    found, drawn = [], bars(plan, results)
     for title in PANELS:
-        panel = {cell.row[0]: cell.measure for cell in bars(plan, results) if cell.column == title}
+        panel = {cell.row[0]: cell.measure for cell in drawn if cell.column == title}
         margin = combine(panel, lambda *values: values[-1] - max(values[:-1]), _rule(plan))
         found.append(Cell((title,), "margin", margin, "+.1f"))
     return found
@@ -52,14 +53,13 @@ def model_scaling(plan: Plan, results: Path) -> list[Cell]:
     ]
 
 
-def _normalised(plan: Plan, results: Path, entry: Entry, column: str) -> Measure:
-    reference = plan["figure1"]["reference"]
-    whole, part = score(plan, results, reference, column), score(plan, results, entry, column)
+def _normalised(plan: Plan, whole: Measure, part: Measure) -> Measure:
+    """A score in percent of the reference's."""
     if part.value is None:
         return part
     if not whole.value:
         reason = whole.note if whole.value is None else "it scores 0"
-        return not_run(f"no bar can be divided by {reference['label']}: {reason}")
+        return not_run(f"no bar can be divided by {plan['figure1']['reference']['label']}: {reason}")
     return combine({"row": part, "reference": whole}, _percent, _rule(plan))
 
 

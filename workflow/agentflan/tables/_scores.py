@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from math import isfinite
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from agentflan.contrasts import Term, bootstrap, contrast, interval
+from agentflan.contrasts import bootstrap, interval
 from agentflan.errors import FileError
 from agentflan.files import read_json
 from agentflan.formulas import HELD_IN_BENCHMARKS, held_in
@@ -36,7 +36,7 @@ class Measure:
         n: tasks (records for a count) behind the value.
         note: the protocol behind the value, or the reason why there is none.
         sources: the files below ``results/<study>/`` that the value comes from.
-        draws: computes the value in each bootstrap resample, for what is computed from it; None without samples.
+        draws: computes the value in each bootstrap resample, once, when it is asked for; None without samples.
     """
 
     value: float | str | None
@@ -90,7 +90,7 @@ def score(plan: Plan, results: Path, entry: Entry, column: str) -> Measure:
     if reason:
         return not_run(reason)
     if column != "held_in":
-        return _mean_over_seeds(results, [_read_score(results, agent, column) for agent in entry["agents"]], column)
+        return _mean_over_seeds(results, [_read_score(results, agent, column) for agent in entry["agents"]])
     parts = {name: score(plan, results, entry, name) for name in HELD_IN_BENCHMARKS.values()}
     protocols = "; ".join(part.note for part in parts.values() if part.value is not None and part.note)
     rule = "HELD-IN is of all six tasks" + (f" ({protocols})" if protocols else "")
@@ -166,20 +166,21 @@ def _reason(plan: Plan, entry: Entry, column: str) -> str:
     return f"the study does not run {', '.join(missing)}" if missing else ""
 
 
-def _read_score(results: Path, agent: str, benchmark: str) -> Measure:
+def _read_score(results: Path, agent: str, benchmark: str) -> tuple[Measure, list[Group]]:
+    """The score of one agent with the samples that it is made of; none where its file has none."""
     path = score_path(results, agent, benchmark)
     if not path.exists():
-        return not_run(f"no file scores/{agent}/{benchmark}.json")
+        return not_run(f"no file scores/{agent}/{benchmark}.json"), []
     row = read_json(path)
     if row.get("status") == NOT_RUN or row.get("value") is None:
-        return not_run(row.get("reason", f"scores/{agent}/{benchmark}.json has no value"))
+        return not_run(row.get("reason", f"scores/{agent}/{benchmark}.json has no value")), []
     source = path.relative_to(results).as_posix()
-    return Measure(
-        float(row["value"]), row.get("low"), row.get("high"), row.get("n"), row.get("protocol", ""), (source,)
-    )
+    samples = [Group(group["weight"], group["values"]) for group in row.get("samples") or []]
+    bounds = row.get("low"), row.get("high")
+    return Measure(float(row["value"]), *bounds, row.get("n"), row.get("protocol", ""), (source,)), samples
 
 
-def _mean_over_seeds(results: Path, measures: list[Measure], column: str) -> Measure:
+def _mean_over_seeds(results: Path, scores: list[tuple[Measure, list[Group]]]) -> Measure:
     """The mean of the seeds, whose interval is over tasks and seeds. The tasks are the same, so `n` is one seed's.
 
     Scores without samples have no interval together.
@@ -187,25 +188,24 @@ def _mean_over_seeds(results: Path, measures: list[Measure], column: str) -> Mea
     Raises:
         FileError: the seeds did not play the same tasks.
     """
+    measures, seeds = [measure for measure, _ in scores], [samples for _, samples in scores]
     for measure in measures:
         if measure.value is None:
             return measure
     sources = sources_of(measures)
-    seeds = [[Group(**group) for group in read_json(results / source).get("samples") or []] for source in sources]
-    draws = partial(bootstrap, seeds, column, " ".join(sources)) if all(seeds) else None
+    benchmark = Path(sources[0]).stem
+    draws = cache(partial(bootstrap, seeds, benchmark, " ".join(sources))) if all(seeds) else None
     if len(measures) == 1:
         return replace(measures[0], draws=draws)
-    effect = None
-    if all(seeds):
-        try:
-            effect = contrast([Term(1.0, seeds)], 0.0, *sources)
-        except ValueError as error:
-            raise FileError(results / sources[-1], f"other samples ({error})", f"those of {sources[0]}") from None
+    try:
+        low, high = _interval(draws)
+    except ValueError as error:
+        raise FileError(results / sources[-1], f"other samples ({error})", f"those of {sources[0]}") from None
     return replace(
         measures[0],
         value=fmean(measure.value for measure in measures),
-        low=effect and effect.low,
-        high=effect and effect.high,
+        low=low,
+        high=high,
         note=f"mean of {len(measures)} seeds. {measures[0].note}".strip(),
         sources=sources,
         draws=draws,
@@ -216,10 +216,10 @@ def _together(parts: Sequence[Measure], formula: Callable[..., float]) -> Draws 
     """Computes the formula in each resample of its parts; None if one of them has no samples."""
     if not all(part.draws for part in parts):
         return None
-    return lambda: [formula(*values) for values in zip(*(part.draws() for part in parts), strict=True)]
+    return cache(lambda: [formula(*values) for values in zip(*(part.draws() for part in parts), strict=True)])
 
 
 def _interval(draws: Draws | None) -> tuple[float, float] | tuple[None, None]:
     """The bounds of the interval; none without resamples, or where one of them has no value."""
     values = draws() if draws else []
-    return interval(values) if values and all(map(isfinite, values)) else (None, None)
+    return interval(values) if len(values) and all(map(isfinite, values)) else (None, None)
