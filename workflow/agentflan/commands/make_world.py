@@ -6,10 +6,8 @@ The study `mini` is built on it. Nothing is fetched and nothing is copied from a
 from __future__ import annotations
 
 import argparse
-import json
 
-from agentflan.arguments import OutputPath
-from agentflan.errors import ConfigError
+from agentflan.arguments import OutputPath, json_object
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,10 +21,6 @@ def run(arguments: argparse.Namespace) -> str:
     """Write the files and their manifest."""
     from agentflan.world.build import build_world
 
-    try:
-        size = json.loads(arguments.size)
-    except json.JSONDecodeError as error:
-        raise ConfigError([f"--size: not JSON ({error})"]) from None
-    manifest = build_world(arguments.out, arguments.seed, size)
+    manifest = build_world(arguments.out, arguments.seed, json_object(arguments.size, "--size"))
     total = sum(entry["size"] for entry in manifest["files"].values())
     return f"{arguments.out}: {len(manifest['files'])} files, {total} bytes"

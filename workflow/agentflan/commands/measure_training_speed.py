@@ -21,7 +21,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agentflan.arguments import OutputPath
+from agentflan.arguments import OutputPath, json_object
 from agentflan.errors import AgentFlanError, ConfigError
 from agentflan.files import atomic_write, read_json, write_json, write_jsonl
 from agentflan.randomness import generator
@@ -160,7 +160,7 @@ def _recipe(arguments: argparse.Namespace) -> Settings:
         values["row_length"] = BATCH * length
     if torch.cuda.is_available():
         values |= {"dtype": "bfloat16"} | _planned(shape, length, rows)
-    return Settings.from_json(values | json.loads(arguments.settings))
+    return Settings.from_json(values | json_object(arguments.settings, "--settings"))
 
 
 def _planned(shape: LlamaShape, length: int, rows: int) -> dict[str, Any]:
