@@ -7,8 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
+
+from answering import AnsweringHandler
 
 from agentflan.backends.transformers_local import LocalModel
 from agentflan.benchmarks._protocol import Request
@@ -58,7 +60,7 @@ def serve(model: LocalModel) -> Iterator[ModelServer]:
         server.shutdown()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(AnsweringHandler):
     server: ModelServer
 
     def do_POST(self) -> None:
@@ -71,11 +73,11 @@ class _Handler(BaseHTTPRequestHandler):
                 "message": f"{fault.get('error', 'no')}: {self.headers['Authorization']}",
                 "code": fault.get("code"),
             }
-            return self._send(fault["status"], json.dumps({"error": error}), fault.get("headers", {}))
+            return self.send(fault["status"], json.dumps({"error": error}), fault.get("headers", {}))
         if "page" in fault:
-            return self._send(200, "<html>the proxy is tired</html>", {"Content-Type": "text/html"})
+            return self.send(200, "<html>the proxy is tired</html>", {"Content-Type": "text/html"})
         text = json.dumps(self._answer(body, fault))
-        return self._send(200, text[: len(text) // 2] if "broken" in fault else text, cut="cut" in fault)
+        return self.send(200, text[: len(text) // 2] if "broken" in fault else text, cut="cut" in fault)
 
     def _answer(self, body: dict[str, Any], fault: Fault) -> dict[str, Any]:
         chat = "messages" in body
@@ -93,16 +95,3 @@ class _Handler(BaseHTTPRequestHandler):
         kind = "chat.completion" if chat else "text_completion"
         answer = {"id": "1", "object": kind, "created": 0, "model": body["model"], "choices": [choice]}
         return answer if "silent" in fault else answer | {"usage": usage}
-
-    def _send(self, status: int, text: str, headers: dict[str, str] | None = None, cut: bool = False) -> None:
-        data = text.encode()
-        self.send_response(status)
-        for name, value in ({"Content-Type": "application/json"} | (headers or {})).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data[: len(data) // 2] if cut else data)
-        self.close_connection = True
-
-    def log_message(self, *arguments: object) -> None:
-        pass

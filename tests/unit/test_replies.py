@@ -7,10 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from answering import AnsweringHandler
 
 from agentflan.errors import AgentFlanError, ConfigError, NotAvailable, RecordError
 from agentflan.replies import ReplySettings, cache_key, fetch_replies
@@ -46,7 +47,7 @@ class Server(ThreadingHTTPServer):
             self.most_open = max(self.most_open, self.open)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(AnsweringHandler):
     server: Server
 
     def do_POST(self) -> None:
@@ -64,25 +65,15 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "slow":
             time.sleep(1.0)
         if isinstance(fault, int):
-            self._send(fault, {"error": {"message": f"the key {self.headers['Authorization']} …"}})
+            error = {"message": f"the key {self.headers['Authorization']} …"}
+            self.send(fault, json.dumps({"error": error}))
         elif fault == "empty":
-            self._send(200, {"choices": []})
+            self.send(200, json.dumps({"choices": []}))
         else:
             message = {"role": "assistant", "content": f"echo {text}"}
             usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-            self._send(200, {"id": "1", "choices": [{"index": 0, "message": message}], "usage": usage}, fault == "cut")
-
-    def _send(self, status: int, body: dict, cut: bool = False) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data[: len(data) // 2] if cut else data)
-        self.close_connection = True
-
-    def log_message(self, *arguments: object) -> None:
-        pass
+            answer = {"id": "1", "choices": [{"index": 0, "message": message}], "usage": usage}
+            self.send(200, json.dumps(answer), cut=fault == "cut")
 
 
 @pytest.fixture

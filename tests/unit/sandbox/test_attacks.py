@@ -314,28 +314,29 @@ def test_a_killed_harness_leaves_nothing_behind() -> None:
     assert gone(mark)
 
 
-def test_a_host_without_bubblewrap_is_refused(monkeypatch, tmp_path) -> None:
-    from agentflan.sandbox import _bubblewrap, _program
+@pytest.fixture
+def unproven(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A process that has not proved yet that this host can make sandboxes; what it proves does not outlive the test."""
+    from agentflan.sandbox import _program
+
+    _program.require.cache_clear()
+    yield
+    monkeypatch.undo()
+    _program.require.cache_clear()
+
+
+def test_a_host_without_bubblewrap_is_refused(unproven, monkeypatch, tmp_path) -> None:
+    from agentflan.sandbox import _bubblewrap
 
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(_bubblewrap, "PATH", str(tmp_path))
-    _program.require.cache_clear()
-    try:
-        with pytest.raises(SandboxUnavailable, match="bwrap, prlimit not found"):
-            run(["true"], LIMITS)
-    finally:
-        monkeypatch.undo()
-        _program.require.cache_clear()
+    with pytest.raises(SandboxUnavailable, match="bwrap, prlimit not found"):
+        run(["true"], LIMITS)
 
 
-def test_a_host_whose_walls_do_not_hold_is_refused(monkeypatch) -> None:
+def test_a_host_whose_walls_do_not_hold_is_refused(unproven, monkeypatch) -> None:
     from agentflan.sandbox import _program
 
     monkeypatch.setattr(_program, "_PROOF", Limits(seconds=5, processes=500))
-    _program.require.cache_clear()
-    try:
-        with pytest.raises(SandboxUnavailable, match="does not bound the number of processes"):
-            run(["true"], LIMITS)
-    finally:
-        monkeypatch.undo()
-        _program.require.cache_clear()
+    with pytest.raises(SandboxUnavailable, match="does not bound the number of processes"):
+        run(["true"], LIMITS)

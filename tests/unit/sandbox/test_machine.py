@@ -67,7 +67,7 @@ def test_programs_beside_the_shell_do_not_see_it(machine: Machine) -> None:
 def test_its_root_may_change_everything_in_it(machine: Machine) -> None:
     made = machine.type(
         "echo 1 > /usr/stock.log && printf '#!/bin/bash\\necho tool $1\\n' > /usr/local/bin/tool && "
-        "chmod +x /usr/local/bin/tool && tool x && touch /etc/new /root/new /new && rm /etc/new && echo done"
+        "chmod +x /usr/local/bin/tool && tool x && touch /etc/new ~/new /new && rm /etc/new && echo done"
     )
     assert made.output == "tool x\ndone\n"
 

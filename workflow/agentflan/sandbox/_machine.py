@@ -38,11 +38,11 @@ _SETUP = f"""
 set -e
 for place in usr bin sbin lib lib32 lib64; do
     if test -L /$place -o ! -d /$place; then continue; fi
-    mkdir -p /.layer/$place /.layer/work/$place
+    mkdir -p /.layer/$place /.layer/spare/$place
     for name in bin sbin lib share src local local/bin local/sbin local/lib local/share; do
         if test -d /$place/$name; then mkdir -p /.layer/$place/$name; fi
     done
-    mount -t overlay overlay -o lowerdir=/$place,upperdir=/.layer/$place,workdir=/.layer/work/$place /$place
+    mount -t overlay overlay -o lowerdir=/$place,upperdir=/.layer/$place,workdir=/.layer/spare/$place /$place
 done
 mount -t tmpfs -o size=4k,mode=555,ro tmpfs /.layer # hides it
 cd /
