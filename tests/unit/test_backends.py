@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +12,8 @@ import pytest
 from tiny_model import make_checkpoint
 
 from agentflan import backends, templates
+from agentflan.backends._kept import Kept, Read
+from agentflan.backends._rows import Row, batches
 from agentflan.backends.transformers_local import LocalModel
 from agentflan.benchmarks._protocol import COMMON_DEFAULTS, Request
 from agentflan.errors import ConfigError, FileError
@@ -159,3 +163,112 @@ def test_choices_behind_a_prompt_that_is_too_long_lose_its_beginning(local: tupl
     assert (reply.fault, reply.prompt_tokens) == ("", model.context - 1)  # " b" is of two tokens
     (shorter,) = model.generate([replace(long, max_prompt_tokens=16)])
     assert shorter.prompt_tokens == 16
+
+
+@contextmanager
+def widths_read(model: LocalModel) -> Iterator[list[int]]:
+    """How many tokens a row each pass of the model is given."""
+    widths: list[int] = []
+    hook = model.model.register_forward_pre_hook(
+        lambda module, args, given: widths.append(given["input_ids"].shape[1]), with_kwargs=True
+    )
+    yield widths
+    hook.remove()
+
+
+def going_on(request: Request, reply: str, observation: str) -> Request:
+    if request.prompt:
+        return replace(request, prompt=f"{request.prompt}{reply} {observation}")
+    return replace(request, messages=(*request.messages, ("assistant", reply), ("user", observation)))
+
+
+def test_a_conversation_that_goes_on_is_not_read_anew(local: tuple[LocalModel, str]) -> None:
+    model, _ = local
+    requests = [replace(QUESTION, messages=(("user", "rain in Oslo " * count),)) for count in (1, 8, 4, 3, 2)]
+    requests.append(Request(prompt="the rain in a town is", max_new_tokens=5))
+    names, observations = list("abcdef"), ("4 mm", "go on, the rain?", "no </s> rain")
+
+    for observation in observations:
+        with widths_read(model) as widths:
+            replies = model.generate(requests, names)
+        assert replies == [model.generate([request])[0] for request in requests]
+        again = model.generate(requests, names)  # what is known whole is read once more from its last token
+        assert again == replies
+        requests = [going_on(*pair, observation) for pair in zip(requests, replies, strict=True)]
+        names.reverse()
+        requests.reverse()
+
+    assert max(widths) < min(reply.prompt_tokens for reply in replies)
+
+
+def test_only_what_is_new_of_a_conversation_is_read(local: tuple[LocalModel, str]) -> None:
+    model, _ = local
+    (reply,) = model.generate([QUESTION], ["a"])
+    known = model.encode(QUESTION)
+    longer = going_on(QUESTION, reply, "4 mm")
+    other = replace(longer, messages=(("system", "be short"), *longer.messages[1:]))
+
+    with widths_read(model) as after:
+        model.generate([longer], ["a"])
+    with widths_read(model) as changed:
+        model.generate([other], ["a"])
+    with widths_read(model) as unnamed:
+        model.generate([longer])
+
+    read, wanted = model.encode(longer), model.encode(other)
+    same = next(place for place, pair in enumerate(zip(read, wanted, strict=False)) if pair[0] != pair[1])
+    assert after[0] <= len(read) - len(known)
+    assert changed[0] == len(wanted) - same < len(wanted)
+    assert unnamed[0] == len(read)
+
+
+def test_nothing_is_kept_for_long_or_without_room(local: tuple[LocalModel, str]) -> None:
+    model, _ = local
+    small = LocalModel(Path(model.model.config.name_or_path), kept_gib=0)
+    longer = going_on(QUESTION, model.generate([QUESTION], ["a"])[0], "4 mm")
+    model.generate([QUESTION], ["b"])
+    small.generate([QUESTION], ["a"])
+
+    for one in (model, small):
+        with widths_read(one) as widths:
+            one.generate([longer], ["a"])
+        assert widths[0] == len(model.encode(longer))
+
+
+def test_room_is_given_in_order_and_none_twice() -> None:
+    import torch
+
+    def read(tokens: int) -> Read:
+        return Read(range(tokens), [(torch.zeros(tokens, 1, 2), torch.zeros(tokens, 1, 2))])  # 16 bytes a token
+
+    kept = Kept(limit=160)
+    for name, tokens in (("a", 6), ("b", 5), ("c", 4)):
+        kept.keep(name, read(tokens))
+
+    prompt = list(range(20))
+    assert [len(kept.known(name, prompt).tokens) for name in "abcd"] == [6, 0, 4, 0]
+    assert [tensor.shape[0] for tensor in kept.known("a", [0, 1, 2, 9, 9]).layers[0]] == [3, 3]
+    assert len(kept.known("a", [0, 1, 2]).tokens) == 2
+
+
+def test_long_prompts_make_small_batches() -> None:
+    def row(tokens: int) -> Row:
+        return Row(Request(max_new_tokens=10), "", [1] * tokens, Read(), (), 1000)
+
+    rows = [row(tokens) for tokens in (300, 20, 30, 10, 500, 40, 1000)]
+    sizes = [[len(row.new) for row in batch] for batch in batches(rows, most_rows=3, most_tokens=320)]
+
+    assert rows[-1].done
+    assert sizes == [[10, 20, 30], [40], [300], [500]]  # the last alone is over the limit, but there is no way round
+
+
+def test_the_memory_of_a_batch_does_not_change_replies(local: tuple[LocalModel, str]) -> None:
+    model, _ = local
+    config = model.model.config
+    token = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim * 4
+    small = LocalModel(Path(config.name_or_path), cache_gib=60 * token / 2**30)
+    requests = [replace(QUESTION, messages=(("user", "rain " * count),)) for count in (9, 2, 5, 7, 1, 3)]
+
+    with widths_read(small) as widths:
+        assert small.generate(requests) == model.generate(requests)
+    assert len([width for width in widths if width > 1]) > 2

@@ -34,7 +34,7 @@ def test_both_ways_play_the_same_episodes(tmp_path: Path, monkeypatch: pytest.Mo
     assert main(["measure_episode_speed", *flags, "--settings", settings]) == 0
     alone, together = read(tmp_path / "speed.csv")
 
-    assert alone["how"] == "one after another" and together["how"] == "side by side, 16 requests together"
+    assert alone["how"] == "one after another" and together["how"] == "side by side, 32 requests together"
     assert alone["ratio"] == "1.0" and float(together["ratio"]) > 0
     for name in ("episodes", "requests", "reply_tokens", "same_replies"):
         assert alone[name] == together[name]

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from transformers.cache_utils import Cache, DynamicLayer
+
+from agentflan.backends._kept import Read
 
 _ROOM = 64  # tokens
 
@@ -50,6 +54,32 @@ class RoomyLayer(DynamicLayer):
         return buffer
 
 
-def roomy_cache() -> Cache:
-    """An empty cache."""
-    return Cache(layer_class_to_replicate=RoomyLayer)
+def roomy_cache(reads: list[Read]) -> Cache:
+    """A cache that holds what was read of each row, padded on the right; an empty one if that is nothing."""
+    example = next((read.layers for read in reads if read.layers), None)
+    if example is None:
+        return Cache(layer_class_to_replicate=RoomyLayer)
+    cache = Cache(layers=[RoomyLayer() for _ in example])
+    for layer, pair in enumerate(example):
+        rows = [read.layers[layer] if read.layers else (pair[0][:0], pair[1][:0]) for read in reads]
+        cache.update(
+            *(pad_sequence(list(tensors), batch_first=True).transpose(1, 2) for tensors in zip(*rows, strict=True)),
+            layer,
+        )
+    return cache
+
+
+def read_row(cache: Cache, row: int, columns: torch.Tensor, tokens: Sequence[int]) -> Read:
+    """A copy of what the cache holds in some columns of a row.
+
+    Args:
+        cache: a batch's.
+        row, columns: where to look.
+        tokens: the row's; the last ones may not have been read.
+    """
+    layers = [(_columns(layer.keys[row], columns), _columns(layer.values[row], columns)) for layer in cache.layers]
+    return Read(tokens[: len(columns)], layers)
+
+
+def _columns(row: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    return row.transpose(0, 1).index_select(0, columns.to(row.device))

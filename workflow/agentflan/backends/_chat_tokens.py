@@ -71,9 +71,17 @@ class ChatTokens:
         return self._render(["user", "assistant"], begin_reply=False).rsplit(_MARK, 1)[1].strip()
 
     def _render(self, roles: list[str], begin_reply: bool) -> str:
-        """The chat template with numbered marks for the contents."""
-        turns = [{"role": role, "content": f"{_MARK}{place}{_MARK}"} for place, role in enumerate(roles)]
-        return self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=begin_reply)
+        """The chat template with numbered marks for the contents; conversations of one shape share it."""
+        shape = (*roles, begin_reply)
+        if shape not in self._rendered:
+            turns = [{"role": role, "content": f"{_MARK}{place}{_MARK}"} for place, role in enumerate(roles)]
+            text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=begin_reply)
+            self._rendered[shape] = text
+        return self._rendered[shape]
+
+    @cached_property
+    def _rendered(self) -> dict[tuple[object, ...], str]:
+        return {}
 
     def _encode_pieces(self, pieces: list[str], contents: list[str], prefix: str) -> list[int]:
         """Ids of the template's text (even places) and of the contents (odd places hold their numbers).

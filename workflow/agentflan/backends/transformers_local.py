@@ -1,13 +1,13 @@
 """A checkpoint folder, run here with transformers: greedy, in padded batches of requests of like length.
 
 The loop is our own, as fast as `generate()` for a batch of equal replies and faster for others: a reply that is done,
-by an end sign or a stop string, leaves the batch. A prompt that fills the model's context is not cut but marked, and so
-is a reply that the end of the context cuts off.
+by an end sign or a stop string, leaves the batch, and of a conversation that goes on only what is new is read. A prompt
+that fills the model's context is not cut but marked, and so is a reply that the end of the context cuts off.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -15,12 +15,12 @@ from typing import Any
 
 from agentflan.backends import Call, Reply
 from agentflan.backends._chat_tokens import ChatTokens
+from agentflan.backends._kept import Kept
+from agentflan.backends._rows import Row, batches
 from agentflan.benchmarks._protocol import Request
 from agentflan.errors import FileError, NotAvailable
 
 NAME = "local"
-
-_FINISHED_SHARE = 0.25  # of a batch; then its rows are dropped, which costs a copy of the cache
 
 
 def start(model: str, benchmark: ModuleType, settings: dict[str, Any]) -> Callable[[list[Call]], list[Reply]]:
@@ -32,8 +32,9 @@ def start(model: str, benchmark: ModuleType, settings: dict[str, Any]) -> Callab
     """
     if not (Path(model) / "config.json").exists():
         raise FileError(model, "no config.json", "the folder of a checkpoint")
-    local = LocalModel(Path(model), settings["threads"], settings["rows"])
-    return lambda calls: local.generate([call.request for call in calls])
+    memory = {"cache_gib": settings["cache_gib"], "kept_gib": settings["kept_gib"]}
+    local = LocalModel(Path(model), settings["threads"], settings["rows"], **memory)
+    return lambda calls: local.generate([call.request for call in calls], [call.task["id"] for call in calls])
 
 
 class LocalModel(ChatTokens):
@@ -42,10 +43,14 @@ class LocalModel(ChatTokens):
     Args:
         folder: a checkpoint in the Hugging Face layout, with a chat template.
         threads: CPU threads, fixed because sums depend on them.
-        rows: requests that are run together; 16 is the fastest for tiny models on a CPU.
+        rows: requests that are run together at most; 32 are about the fastest for tiny models on a CPU.
+        cache_gib: memory for the keys and values of requests that run together.
+        kept_gib: memory for those of conversations, until their next turns.
     """
 
-    def __init__(self, folder: Path, threads: int = 1, rows: int = 16) -> None:
+    def __init__(
+        self, folder: Path, threads: int = 1, rows: int = 32, cache_gib: float = 16, kept_gib: float = 1
+    ) -> None:
         try:
             import torch
             from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -59,12 +64,21 @@ class LocalModel(ChatTokens):
         ends = self.model.generation_config.eos_token_id
         super().__init__(AutoTokenizer.from_pretrained(folder), ends if isinstance(ends, list) else [ends])
         self.context = self.model.config.max_position_embeddings
-        self.rows = rows
+        self.rows, self.cache_bytes, self.kept_bytes = rows, cache_gib * 2**30, kept_gib * 2**30
+        self._kept = Kept(0)
 
-    def generate(self, requests: list[Request]) -> list[Reply]:
-        """One reply a request, in order."""
+    def generate(self, requests: list[Request], conversations: Sequence[str] = ()) -> list[Reply]:
+        """One reply a request, in order.
+
+        Args:
+            requests: what is asked.
+            conversations: a name for each request; one with the name of a request of the call before goes on with it,
+                and of its prompt only what is new is read. Without names all prompts are read whole.
+        """
+        names = conversations or [""] * len(requests)
         chosen = iter(self._choose([request for request in requests if request.choices]))
-        written = iter(self._write([request for request in requests if not request.choices]))
+        named = zip(requests, names, strict=True)
+        written = iter(self._write([(request, name) for request, name in named if not request.choices]))
         return [next(chosen if request.choices else written) for request in requests]
 
     def _choose(self, requests: list[Request]) -> list[Reply]:
@@ -81,86 +95,42 @@ class LocalModel(ChatTokens):
             replies.append(Reply(request.choices[best], begin, len(tokens) - begin))
         return replies
 
-    def _write(self, requests: list[Request]) -> list[Reply]:
+    def _write(self, asked: list[tuple[Request, str]]) -> list[Reply]:
         """A free reply to each request."""
-        prompts = [self.encode(request) for request in requests]
-        fitting = [place for place, prompt in enumerate(prompts) if len(prompt) < self.context]
-        order = sorted(fitting, key=lambda place: len(prompts[place]))
-        replies = {
-            place: Reply(prompt_tokens=len(prompt), fault="context_limit") for place, prompt in enumerate(prompts)
-        }
-        for begin in range(0, len(order), self.rows):
-            places = order[begin : begin + self.rows]
-            batch = self._run([prompts[place] for place in places], [requests[place] for place in places])
-            replies.update(zip(places, batch, strict=True))
-        return [replies[place] for place in range(len(requests))]
-
-    def _run(self, prompts: list[list[int]], requests: list[Request]) -> list[Reply]:
-        rows = [
-            _Row(request, self.stops(request), self.context - len(prompt))
-            for prompt, request in zip(prompts, requests, strict=True)
-        ]
-        self._extend(prompts, rows)
+        before, self._kept = self._kept, Kept(self.kept_bytes)
+        rows = []
+        for request, name in asked:
+            prompt = self.encode(request)
+            rows.append(Row(request, name, prompt, before.known(name, prompt), self.stops(request), self.context))
+        for batch in batches(rows, self.rows, self.cache_bytes / self._token_bytes):
+            self._extend(batch)
         return [
-            Reply(self.finish(row.tokens, row.request), len(prompt), len(row.tokens), row.fault)
-            for prompt, row in zip(prompts, rows, strict=True)
+            Reply(self.finish(row.tokens, row.request), len(row.prompt), len(row.tokens), row.fault) for row in rows
         ]
 
-    def _extend(self, prompts: list[list[int]], rows: list[_Row]) -> None:
+    def _extend(self, rows: list[Row]) -> None:
         """Append the likeliest token to each row until all are done."""
         import torch
 
-        from agentflan.backends._cache import roomy_cache
+        from agentflan.backends._batch import Batch
 
-        device, cache = self.model.device, roomy_cache()
-        lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
-        places = torch.arange(max(map(len, prompts)), device=device)
-        mask = (places < lengths[:, None]).long()
         with torch.inference_mode():
-            logits = self._read_prompts(prompts, lengths, cache)
+            batch = Batch(self.model, rows)
+            logits = batch.read_prompts()
             while True:
                 tokens = logits.argmax(-1)
-                for row, token in zip(rows, tokens.tolist(), strict=True):
-                    self._take(row, token)
-                keep = [place for place, row in enumerate(rows) if not row.done]
-                if not keep:
+                for place, (row, token) in enumerate(zip(batch.rows, tokens.tolist(), strict=True)):
+                    if not row.done and self._is_last(row, token) and row.conversation:
+                        self._kept.keep(row.conversation, batch.read(place))
+                if all(row.done for row in batch.rows):
                     return
-                if len(keep) <= (1 - _FINISHED_SHARE) * len(rows):
-                    kept = torch.tensor(keep, device=device)
-                    cache.batch_select_indices(kept)
-                    tokens, mask, lengths = tokens[kept], mask[kept], lengths[kept]
-                    rows = [rows[place] for place in keep]
-                mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
-                logits = self.model(
-                    input_ids=tokens[:, None],
-                    attention_mask=mask,
-                    position_ids=lengths[:, None],
-                    past_key_values=cache,
-                    use_cache=True,
-                ).logits[:, -1]
-                lengths = lengths + 1
+                logits = batch.read_tokens(tokens)
 
-    def _read_prompts(self, prompts: list[list[int]], lengths: Any, cache: Any) -> Any:
-        """Logits [rows, vocabulary] behind the prompts, whose keys and values go to the cache.
-
-        They are padded on the right: what follows a token does not change it, so the prompts need no mask, and
-        attention takes its fast causal path. The padding is masked in later steps.
-        """
-        import torch
-
-        width = max(map(len, prompts))
-        ids = torch.tensor([prompt + [0] * (width - len(prompt)) for prompt in prompts], device=self.model.device)
-        ends, which = torch.unique(lengths - 1, return_inverse=True)
-        output = self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=ends)
-        return output.logits[torch.arange(len(prompts), device=which.device), which]
-
-    def _take(self, row: _Row, token: int) -> None:
+    def _is_last(self, row: Row, token: int) -> bool:
         """Add a token to a row and see whether the row is done."""
-        if row.done:
-            return
         if token in self.end_ids:
             row.done = True
-            return
+            return True
         row.tokens.append(token)
         piece = self._piece(token)
         if "\ufffd" in piece or any(stop[-1] in piece for stop in row.stops):  # a sign may be cut into bytes
@@ -168,6 +138,7 @@ class LocalModel(ChatTokens):
         if not row.done and len(row.tokens) >= row.limit:
             row.done = True
             row.fault = "context_limit" if row.limit < row.request.max_new_tokens else ""
+        return row.done
 
     def _piece(self, token: int) -> str:
         """A token's text; remembered, because it is asked for at each step."""
@@ -176,15 +147,13 @@ class LocalModel(ChatTokens):
         return self._pieces[token]
 
     @cached_property
+    def _token_bytes(self) -> int:
+        """Of a token's keys and values in all layers."""
+        config = self.model.config
+        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        return 2 * config.num_hidden_layers * heads * width * self.model.dtype.itemsize
+
+    @cached_property
     def _pieces(self) -> dict[int, str]:
         return {}
-
-
-class _Row:
-    """A reply that is being written."""
-
-    def __init__(self, request: Request, stops: tuple[str, ...], room: int) -> None:
-        self.tokens: list[int] = []
-        self.request, self.stops = request, stops
-        self.limit = min(request.max_new_tokens, room)
-        self.done, self.fault = False, ""

@@ -68,7 +68,7 @@ def _play(
     chunks = [[task] for task in tasks] if rows == 1 else [tasks]
 
     def reply(calls: list[Call]) -> list[Reply]:
-        return model.generate([call.request for call in calls])
+        return model.generate([call.request for call in calls], [call.task["id"] for call in calls])
 
     play_chunk(benchmark, tasks[:1], reply, settings)
     begin, used = time.perf_counter(), time.process_time()
