@@ -192,6 +192,20 @@ def test_components_of_agent_h(plan: dict[str, Any], results: Path) -> None:
         table3.build(plan, results)
 
 
+def test_a_component_has_the_interval_of_its_samples(plan: dict[str, Any], results: Path) -> None:
+    for agent, called in zip(SEEDS, (4, 12), strict=True):
+        path = results / "scores" / agent / "agent_h.json"
+        samples = [{"weight": 1.0, "values": [1.0] * called + [0.0] * (40 - called)}]
+        parts = {"H_ReAct": 2.5 * called, "H_General": 0.0}
+        write_json(path, read_json(path) | {"parts": parts, "part_samples": {"H_ReAct": samples}})
+    found = {cell.column: cell.measure for cell in table3.cells(plan, results)}
+
+    react, general = found["H_ReAct"], found["H_General"]
+    assert react.value == 20.0 and react.n == 40 and len(react.sources) == 2
+    assert 0 < react.low < 10 and 30 < react.high < 50  # a seed drawn alone has 10 or 30
+    assert (general.value, general.low) == (0.0, None)
+
+
 def test_tokens_settings_and_counts(plan: dict[str, Any], results: Path) -> None:
     assert table2.build(plan, results).iloc[0, 2:4].tolist() == ["0.123", "2.35"]
     settings = table5.build(plan, results).set_index("Hyper-Params")

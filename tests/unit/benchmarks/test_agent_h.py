@@ -62,6 +62,9 @@ def test_one_manner_of_calling_in_every_reply_leaves_half(monkeypatch: pytest.Mo
     assert score["value"] == score["parts"]["H_Score"] == 50
     assert (score["parts"]["H_ReAct"], score["parts"]["H_General"]) == (100, 0)
     assert score["n"] == sum(task["call"] is None for task in bench.tasks)
+    ((react,), (general,)) = (score["part_samples"][part] for part in ("H_ReAct", "H_General"))
+    assert react == {"weight": 1.0, "values": [1.0] * score["n"]}
+    assert general == {"weight": 1.0, "values": [0.0] * score["n"]}
 
 
 def test_never_calling_scores_100_but_recalls_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,8 @@ A benchmark is a module with these names::
     score(tasks, rows, settings)           -> {"value", "low", "high", "n", "samples", "parts", "outcomes"}, a pure
                                               function; `samples` as `agentflan.statistics.Estimate` has them; parts
                                               may hold "faults": how many replies were out of the "format", named no
-                                              "tool" that there is, or gave wrong "arguments"
+                                              "tool" that there is, or gave wrong "arguments"; beside them may stand
+                                              "part_samples", for the intervals of parts that a table prints
 
 Settings are always complete: `complete_settings` is called once, by the command.
 """

@@ -46,7 +46,8 @@ DEFAULTS: Settings = {
     "max_new_tokens": 512,
 }
 
-_BOTH = ["react", "general"]  # a broken episode counts as both, so that it scores 0
+_PARTS = {"H_ReAct": "react", "H_General": "general"}  # of Eq. 1, each with its sign of calling
+_BOTH = [*_PARTS.values()]  # a broken episode counts as both, so that it scores 0
 _DERIVED_SHARE = 0.5  # of the call samples, for circumstance (c)
 _TAG = "<functioncall>"
 _REFUSAL = "I am sorry, but I have no tool that could do this."
@@ -119,7 +120,11 @@ def score(tasks: Sequence[Task], rows: Sequence[Row], settings: Settings) -> dic
         "samples": {task["id"]: _fingerprint(task) for task in tasks},
         "errors": broken,
     }
-    return {**result._asdict(), "parts": parts, "outcomes": count_outcomes(rows)}
+    samples = {
+        part: [Group(1.0, [float(kind in signs[task["id"]]) for task in plain])._asdict()]
+        for part, kind in _PARTS.items()
+    }
+    return {**result._asdict(), "parts": parts, "part_samples": samples, "outcomes": count_outcomes(rows)}
 
 
 def _task(row: dict[str, Any]) -> Task | None:
@@ -170,13 +175,8 @@ def _quotas(limit: int | None, shares: dict[str, float]) -> dict[str, int | None
 
 def _rates(signs: list[list[str]]) -> dict[str, Any]:
     """H_ReAct, H_General and H_Score of replies that should all be plain; None without replies."""
-    react, general = (percent([kind in found for found in signs]) for kind in _BOTH)
-    return {
-        "n": len(signs),
-        "H_ReAct": react,
-        "H_General": general,
-        "H_Score": h_score(react, general) if signs else None,
-    }
+    rates = {part: percent([kind in found for found in signs]) for part, kind in _PARTS.items()}
+    return {"n": len(signs), **rates, "H_Score": h_score(*rates.values()) if signs else None}
 
 
 def _calls(reply: str, task: Task, settings: Settings) -> bool:

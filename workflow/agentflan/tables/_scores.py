@@ -98,18 +98,13 @@ def score(plan: Plan, results: Path, entry: Entry, column: str) -> Measure:
 
 
 def score_part(plan: Plan, results: Path, entry: Entry, benchmark: str, part: str) -> Measure:
-    """A component of a score, such as ``H_ReAct`` of Agent-H; it has no interval of its own."""
+    """A component of a score, such as ``H_ReAct`` of Agent-H; its interval is of its samples, where it has some."""
     whole = score(plan, results, entry, benchmark)
     if whole.value is None:
         return whole
-    parts = []
-    for agent in entry["agents"]:
-        path = score_path(results, agent, benchmark)
-        try:
-            parts.append(float(read_json(path)["parts"][part]))
-        except (KeyError, TypeError, ValueError):
-            raise FileError(path, f"no number parts.{part}", "the scores of a finished run") from None
-    return Measure(fmean(parts), n=whole.n, note=whole.note, sources=whole.sources)
+    measure = _mean_over_seeds(results, [_read_part(results, agent, benchmark, part) for agent in entry["agents"]])
+    low, high = _interval(measure.draws)
+    return replace(measure, low=low, high=high, n=whole.n, note=whole.note)
 
 
 def combine(parts: dict[str, Measure], formula: Callable[..., float], rule: str) -> Measure:
@@ -175,9 +170,25 @@ def _read_score(results: Path, agent: str, benchmark: str) -> tuple[Measure, lis
     if row.get("status") == NOT_RUN or row.get("value") is None:
         return not_run(row.get("reason", f"scores/{agent}/{benchmark}.json has no value")), []
     source = path.relative_to(results).as_posix()
-    samples = [Group(group["weight"], group["values"]) for group in row.get("samples") or []]
     bounds = row.get("low"), row.get("high")
-    return Measure(float(row["value"]), *bounds, row.get("n"), row.get("protocol", ""), (source,)), samples
+    measure = Measure(float(row["value"]), *bounds, row.get("n"), row.get("protocol", ""), (source,))
+    return measure, _groups(row.get("samples"))
+
+
+def _read_part(results: Path, agent: str, benchmark: str, part: str) -> tuple[Measure, list[Group]]:
+    path = score_path(results, agent, benchmark)
+    row = read_json(path)
+    try:
+        value = float(row["parts"][part])
+    except (KeyError, TypeError, ValueError):
+        raise FileError(path, f"no number parts.{part}", "the scores of a finished run") from None
+    return Measure(value, sources=(path.relative_to(results).as_posix(),)), _groups(
+        row.get("part_samples", {}).get(part)
+    )
+
+
+def _groups(samples: list[dict[str, Any]] | None) -> list[Group]:
+    return [Group(group["weight"], group["values"]) for group in samples or []]
 
 
 def _mean_over_seeds(results: Path, scores: list[tuple[Measure, list[Group]]]) -> Measure:
