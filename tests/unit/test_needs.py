@@ -44,6 +44,18 @@ def test_a_model_plays_on_gpus_that_hold_it_and_an_api_on_none(paper: Plan) -> N
     assert [gpus(agent) for agent in ("oracle", "random", "GPT-4")] == [0, 0, 0]
 
 
+def test_keys_and_values_have_most_of_what_weights_leave_of_the_gpus(paper: Plan) -> None:
+    def cache_gib(agent: str, benchmark: str = "teval") -> float | None:
+        return needs.episode_settings(paper, agent, benchmark, Path("nowhere")).get("cache_gib")
+
+    assert cache_gib("llama2_7b-agent_flan-s0") == pytest.approx(0.6 * (79 - 12.6), abs=0.1)
+    assert cache_gib("llama2_70b-agent_flan-s0") == pytest.approx(0.6 * (3 * 79 - 128.5), abs=0.1)
+    assert [cache_gib(agent) for agent in ("oracle", "GPT-4")] == [None, None]
+    paper.study.benchmarks["mmlu"]["cache_gib"] = 2
+    assert cache_gib("llama2_7b-agent_flan-s0", "mmlu") == 2
+    del paper.study.benchmarks["mmlu"]["cache_gib"]
+
+
 def test_vllm_has_gpus_that_share_the_attention_heads_evenly(config: Path) -> None:
     study = config / "studies" / "paper.yaml"
     study.write_text(study.read_text() + "local_backend: vllm\n")

@@ -31,6 +31,9 @@ Written by `agentflan write_config_docs` from `workflow/agentflan/study.py`; do 
 `config.yaml` chooses a study; `snakemake --config study=paper` does so for one call. A study
 (`studies/<name>.yaml`) names models from `models.yaml` and conditions from `conditions.yaml`. Unknown keys, wrong types
 and names that do not exist are errors, all listed at once with file and key. `schema.json` gives editors completion.
+
+What can be set of a benchmark stands with its defaults in its module, `workflow/agentflan/benchmarks/<name>.py`
+(`DEFAULTS`), and what can be set of all in `_protocol.py` beside it (`COMMON_DEFAULTS`).
 """
 _PARTS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("A study: `studies/<name>.yaml`", Study),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from agentflan import benchmarks, placement
 from agentflan.forecast import RESULTS, expected_hours
@@ -15,6 +16,7 @@ from agentflan.plan import Plan
 from agentflan.study import Hardware
 from agentflan.training.launch import SHUTDOWN_SECONDS
 from agentflan.training.memory import GIB
+from agentflan.training.shape import LlamaShape
 
 # Names of `Need.resources`: those that every executor knows, then those of the SLURM plugin.
 NAMES = ("mem_mb", "runtime", "gpu", "gpu_model", "nodes", "gres", "mpi", "tasks", "tasks_per_gpu", "slurm_extra")
@@ -25,6 +27,7 @@ CPU_MINUTES = 240  # to train a model on a CPU
 CPU_MEMORY_MB = 4000  # of a step without GPUs
 WEIGHT_BYTES = 2  # bf16
 SERVING_SHARE = 0.75  # of a GPU's memory that weights may fill; keys, values and activations take the rest
+CACHE_SHARE = 0.6  # of that rest, for the keys and values of a batch
 
 
 @dataclass(frozen=True)
@@ -104,15 +107,34 @@ def episodes(plan: Plan, agent: str, played: Sequence[str], results: Path = RESU
     """
     minutes = EPISODE_MINUTES * max(1, len(played))
     memory = max([CPU_MEMORY_MB, *(getattr(benchmarks.load(name), "MEMORY_MB", 0) for name in played)])
+    served = _served(plan, agent, results)
+    if served is None:
+        return Need(memory, minutes)
+    need = _on_gpus(plan.study.hardware, served[0], 1, minutes)
+    return replace(need, memory_mb=max(need.memory_mb, memory), most_memory_mb=max(need.most_memory_mb or 0, memory))
+
+
+def episode_settings(plan: Plan, agent: str, benchmark: str, results: Path = RESULTS) -> dict[str, Any]:
+    """The settings with which an agent plays a benchmark: the study's, and how much of its GPUs its cache may take."""
+    settings = plan.benchmark_settings(agent, benchmark)
+    served = _served(plan, agent, results)
+    if served is None or plan.study.local_backend != "local":
+        return settings
+    gpus, shape = served
+    rest = gpus * plan.study.hardware.gpu_memory_gib - WEIGHT_BYTES * shape.parameters / GIB
+    return {"cache_gib": round(CACHE_SHARE * rest, 1), **settings}
+
+
+def _served(plan: Plan, agent: str, results: Path) -> tuple[int, LlamaShape] | None:
+    """How many GPUs an agent plays on, and its model's shape; None without GPUs."""
     known, hardware = plan.parse_checkpoint(agent), plan.study.hardware
     if known is None or hardware is None or plan.recipe(known[0]).gpus == 0:
-        return Need(memory, minutes)
+        return None
     shape = placement.shape(plan.configuration, known[0], results)
     gpus = -(-WEIGHT_BYTES * shape.parameters // round(hardware.gpu_memory_gib * GIB * SERVING_SHARE))
     if plan.study.local_backend == "vllm":
         gpus = next((count for count in range(gpus, shape.heads) if shape.heads % count == 0), shape.heads)
-    need = _on_gpus(hardware, gpus, 1, minutes)
-    return replace(need, memory_mb=max(need.memory_mb, memory), most_memory_mb=max(need.most_memory_mb or 0, memory))
+    return gpus, shape
 
 
 def _on_gpus(hardware: Hardware, gpus: int, nodes: int, minutes: int, saves: bool = False) -> Need:

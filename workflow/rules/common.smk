@@ -202,8 +202,10 @@ def benchmark_receipt(wildcards):
 
 
 def benchmark_settings(wildcards):
-    """The study's settings of a benchmark."""
-    return json.dumps(plan.benchmark_settings(wildcards.agent, wildcards.benchmark))
+    """The settings with which an agent plays a benchmark."""
+    return json.dumps(
+        needs.episode_settings(plan, wildcards.agent, wildcards.benchmark)
+    )
 
 
 def episode_code(wildcards):

@@ -49,7 +49,7 @@ class LocalModel(ChatTokens):
     """
 
     def __init__(
-        self, folder: Path, threads: int = 1, rows: int = 32, cache_gib: float = 16, kept_gib: float = 1
+        self, folder: Path, threads: int = 1, rows: int = 32, cache_gib: float = 4, kept_gib: float = 1
     ) -> None:
         try:
             import torch

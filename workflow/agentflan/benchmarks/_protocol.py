@@ -49,7 +49,7 @@ COMMON_DEFAULTS: Settings = {
     "workers": 1,  # episodes whose environments act at the same time
     "restarts": 1,  # times that an episode whose environment broke is played anew before it counts as an error
     "rows": 32,  # requests that a local model runs together at most
-    "cache_gib": 16,  # memory for the keys and values of what it runs together; long prompts make fewer rows
+    "cache_gib": 4,  # memory for their keys and values: long prompts make fewer rows; a study with `hardware` sets it
     "kept_gib": 1,  # memory for those of conversations until their next turns, whose beginnings are not read anew
     "threads": 1,  # CPU threads of a local model
     "api": {},  # how to ask an API model, see agentflan.backends.openai_api; the study's block of the model
