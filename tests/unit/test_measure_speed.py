@@ -31,7 +31,7 @@ def test_both_ways_play_the_same_episodes(tmp_path: Path, monkeypatch: pytest.Mo
     flags = ["--model", str(model), "--data", str(tmp_path), "--episodes", "5", "--out", str(tmp_path / "speed.csv")]
     settings = '{"protocol": "chat", "max_steps": 2, "max_new_tokens": 4}'
 
-    assert main(["measure_episode_speed", *flags, "--settings", settings]) == 0
+    assert main(["measure_episode_speed", "--benchmark", "hotpotqa", *flags, "--settings", settings]) == 0
     alone, together = read(tmp_path / "speed.csv")
 
     assert alone["how"] == "one after another" and together["how"] == "side by side, 32 requests together"

@@ -12,10 +12,11 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from agentflan import backends, benchmarks
-from agentflan.arguments import InputName, InputPath, OutputPath, json_object
+from agentflan import backends
+from agentflan.arguments import InputName, OutputPath
 from agentflan.backends import Call
-from agentflan.benchmarks._protocol import complete_settings, draw
+from agentflan.benchmarks._flags import add_benchmark, benchmark_of
+from agentflan.benchmarks._protocol import draw
 from agentflan.episodes import play_chunk
 from agentflan.errors import NotAvailable
 from agentflan.files import write_json
@@ -26,20 +27,17 @@ _SHOWN = 5  # replies that differ
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of the command."""
-    parser.add_argument("--benchmark", required=True, help=f"one of: {', '.join(benchmarks.names())}")
-    parser.add_argument("--data", type=InputPath, required=True, help="folder of the benchmark's raw task files")
+    add_benchmark(parser)
     parser.add_argument("--model", type=InputName, required=True, help="checkpoint folder")
     parser.add_argument("--backend", default="vllm", help=f"one of: {', '.join(backends.names())}")
     parser.add_argument("--reference", default="local", help="the backend that is compared with")
     parser.add_argument("--tasks", type=int, default=32, help="episodes whose requests are the sample")
-    parser.add_argument("--settings", default="{}", help="the same JSON object as for run_episodes")
     parser.add_argument("--out", type=OutputPath, required=True, help="the verdict, JSON")
 
 
 def run(arguments: argparse.Namespace) -> str:
     """Compare and write the verdict; "not run" where a backend or an environment is missing."""
-    benchmark = benchmarks.load(arguments.benchmark)
-    settings = complete_settings(benchmark, json_object(arguments.settings, "--settings"))
+    benchmark, settings = benchmark_of(arguments)
     names = {"backend": arguments.backend, "reference": arguments.reference}
     try:
         asked, replies = _play(benchmark, arguments, settings)

@@ -12,28 +12,25 @@ import time
 from pathlib import Path
 from typing import Any
 
-from agentflan import benchmarks
-from agentflan.arguments import InputPath, OutputPath, json_object
+from agentflan.arguments import InputPath, OutputPath
 from agentflan.backends import Call, Reply
-from agentflan.benchmarks._protocol import Row, complete_settings, draw
+from agentflan.benchmarks._flags import add_benchmark, benchmark_of
+from agentflan.benchmarks._protocol import Row, draw
 from agentflan.episodes import play_chunk
 from agentflan.files import write_csv
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of the command."""
-    parser.add_argument("--benchmark", default="hotpotqa", help=f"one of: {', '.join(benchmarks.names())}")
-    parser.add_argument("--data", type=InputPath, required=True, help="folder of the benchmark's raw task files")
+    add_benchmark(parser)
     parser.add_argument("--model", type=InputPath, required=True, help="checkpoint folder")
     parser.add_argument("--episodes", type=int, default=64, help="tasks that are played, each twice")
-    parser.add_argument("--settings", default="{}", help="the same JSON object as for run_episodes")
     parser.add_argument("--out", type=OutputPath, required=True, help="figures, CSV")
 
 
 def run(arguments: argparse.Namespace) -> str:
     """Play both ways and write a line each."""
-    benchmark = benchmarks.load(arguments.benchmark)
-    settings = complete_settings(benchmark, json_object(arguments.settings, "--settings"))
+    benchmark, settings = benchmark_of(arguments)
     tasks = draw(benchmark.read_tasks(arguments.data, settings), arguments.episodes, "speed", settings["seed"])
     measured = {rows: _play(benchmark, tasks, arguments.model, settings, rows) for rows in (1, settings["rows"])}
     (alone, slow), (together, fast) = measured.values()

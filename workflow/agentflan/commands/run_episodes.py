@@ -13,9 +13,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from agentflan import backends, benchmarks, episodes
-from agentflan.arguments import InputName, InputPath, OutputPath, json_object
-from agentflan.benchmarks._protocol import complete_settings
+from agentflan import backends, episodes
+from agentflan.arguments import InputName, OutputPath
+from agentflan.benchmarks._flags import add_benchmark, benchmark_of
 from agentflan.code_digest import code_digest
 from agentflan.errors import NotAvailable
 from agentflan.files import sha256_of, write_jsonl
@@ -23,18 +23,15 @@ from agentflan.provenance.hashing import files_below
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--benchmark", required=True, help=f"one of: {', '.join(benchmarks.names())}")
-    parser.add_argument("--data", type=InputPath, required=True, help="folder of the benchmark's raw task files")
+    add_benchmark(parser)
     parser.add_argument("--backend", required=True, help=f"one of: {', '.join(backends.names())}")
     parser.add_argument("--model", type=InputName, default="", help="checkpoint folder (local) or model name (openai)")
-    parser.add_argument("--settings", default="{}", help="JSON object over the benchmark's defaults")
     parser.add_argument("--out", type=OutputPath, required=True, help="the transcripts, JSON lines")
 
 
 def run(arguments: argparse.Namespace) -> str:
     begin = time.monotonic()
-    benchmark = benchmarks.load(arguments.benchmark)
-    settings = complete_settings(benchmark, json_object(arguments.settings, "--settings"))
+    benchmark, settings = benchmark_of(arguments)
     try:
         count, busy = _play(arguments, benchmark, settings)
     except NotAvailable as error:

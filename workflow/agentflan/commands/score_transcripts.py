@@ -9,26 +9,23 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from agentflan import benchmarks, episodes
-from agentflan.arguments import InputPath, OutputPath, json_object
-from agentflan.benchmarks._protocol import complete_settings
+from agentflan import episodes
+from agentflan.arguments import InputPath, OutputPath
+from agentflan.benchmarks._flags import add_benchmark, benchmark_of
 from agentflan.errors import NotAvailable
 from agentflan.files import read_json, write_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--benchmark", required=True, help=f"one of: {', '.join(benchmarks.names())}")
-    parser.add_argument("--data", type=InputPath, required=True, help="folder of the benchmark's raw task files")
+    add_benchmark(parser)
     parser.add_argument("--transcripts", type=InputPath, required=True, help="what run_episodes wrote")
     parser.add_argument("--agent", help="name of the agent (default: the name of the transcripts' folder)")
-    parser.add_argument("--settings", default="{}", help="the same JSON object as for run_episodes")
     parser.add_argument("--parity", type=InputPath, help="what compare_backends found, if the agent's backend needs it")
     parser.add_argument("--out", type=OutputPath, required=True, help="the score, JSON")
 
 
 def run(arguments: argparse.Namespace) -> str:
-    benchmark = benchmarks.load(arguments.benchmark)
-    settings = complete_settings(benchmark, json_object(arguments.settings, "--settings"))
+    benchmark, settings = benchmark_of(arguments)
     agent = arguments.agent or arguments.transcripts.resolve().parent.name
     parity = read_json(arguments.parity) if arguments.parity else {}
     words = {key: "none" if value is None else value for key, value in settings.items()}
