@@ -213,3 +213,15 @@ def test_the_command_plans_a_study_without_gpus(root: Path, tmp_path: Path, caps
     assert main(["plan", *arguments]) == 0
     printed = capsys.readouterr().out
     assert "CPU" in printed and "not counted" in printed and "~" not in printed
+
+
+def test_wrong_settings_of_benchmarks_are_all_named_with_their_file(config: Path) -> None:
+    study = config / "studies" / "mini.yaml"
+    study.write_text(study.read_text().replace("hotpotqa: {", "hotpotqa: {rows: -1, max_stepz: 5, "))
+
+    with pytest.raises(ConfigError) as caught:
+        Plan.load(config, "mini")
+
+    first, second = caught.value.problems
+    assert first.startswith(f"{study}: settings of hotpotqa: key rows: found -1")
+    assert "key max_stepz: no such setting (did you mean 'max_steps'?)" in second

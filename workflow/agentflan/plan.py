@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from agentflan import benchmarks, datasets, placement
+from agentflan.benchmarks._protocol import complete_settings
+from agentflan.errors import ConfigError
 from agentflan.study import ApiModel, Condition, Configuration, Model, Recipe, Study, load
 
 BOUNDS = ("oracle", "random")  # policies that show the ceiling and the floor of each benchmark
@@ -31,7 +33,11 @@ class Plan:
         Raises:
             ConfigError: every wrong key.
         """
-        return Plan(load(folder, name))
+        plan = Plan(load(folder, name))
+        problems = [problem for chosen in plan.study.benchmarks.items() for problem in _wrong_settings(*chosen)]
+        if problems:
+            raise ConfigError([f"{Path(folder) / 'studies' / name}.yaml: {problem}" for problem in problems])
+        return plan
 
     @property
     def study(self) -> Study:
@@ -185,6 +191,14 @@ class Plan:
             return settings
         asked = self.api_agents()[agent].model_dump(exclude={"model"}, exclude_defaults=True)
         return {**settings, "api": {"cache": f"results/{self.name}/replies"} | asked}
+
+
+def _wrong_settings(benchmark: str, settings: dict[str, Any]) -> list[str]:
+    try:
+        complete_settings(benchmarks.load(benchmark), settings)
+    except ConfigError as error:
+        return error.problems
+    return []
 
 
 def slug(label: str) -> str:

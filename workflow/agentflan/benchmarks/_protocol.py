@@ -33,6 +33,7 @@ from difflib import get_close_matches
 from types import ModuleType
 from typing import Any
 
+from agentflan.benchmarks._settings import expected
 from agentflan.errors import ConfigError
 from agentflan.randomness import unit
 
@@ -49,8 +50,8 @@ COMMON_DEFAULTS: Settings = {
     "workers": 1,  # episodes whose environments act at the same time
     "restarts": 1,  # times that an episode whose environment broke is played anew before it counts as an error
     "rows": 32,  # requests that a local model runs together at most
-    "cache_gib": 4,  # memory for their keys and values: long prompts make fewer rows; a study with `hardware` sets it
-    "kept_gib": 1,  # memory for those of conversations until their next turns, whose beginnings are not read anew
+    "cache_gib": 4.0,  # memory for their keys and values: long prompts make fewer rows; a study with `hardware` sets it
+    "kept_gib": 1.0,  # memory for those of conversations until their next turns, whose beginnings are not read anew
     "threads": 1,  # CPU threads of a local model
     "api": {},  # how to ask an API model, see agentflan.backends.openai_api; the study's block of the model
 }
@@ -88,10 +89,10 @@ def complete_settings(benchmark: ModuleType, settings: Settings) -> Settings:
     """The given settings over the benchmark's defaults.
 
     Raises:
-        ConfigError: a setting that neither the benchmark nor the runner knows.
+        ConfigError: a setting that neither the benchmark nor the runner knows, or a value that it cannot have.
     """
     known = COMMON_DEFAULTS | benchmark.DEFAULTS
-    problems = [_unknown(benchmark.NAME, key, known) for key in settings if key not in known]
+    problems = [problem for key, value in settings.items() if (problem := _problem(benchmark.NAME, key, value, known))]
     if problems:
         raise ConfigError(problems)
     return known | settings
@@ -128,7 +129,11 @@ def random_words(request: Request, rng: random.Random, count: int) -> str:
     return " ".join(rng.choice(words) for _ in range(count))
 
 
-def _unknown(name: str, key: str, known: Settings) -> str:
+def _problem(name: str, key: str, value: Any, known: Settings) -> str:
+    where = f"settings of {name}: key {key}"
+    if key in known:
+        wanted = expected(key, value, known[key])
+        return f"{where}: found {value!r}; expected {wanted}" if wanted else ""
     near = get_close_matches(key, list(known), n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return f"settings of {name}: key {key}: no such setting{hint}; there are: {', '.join(sorted(known))}"
+    return f"{where}: no such setting{hint}; there are: {', '.join(sorted(known))}"

@@ -124,7 +124,7 @@ def score(tasks: Sequence[Task], rows: Sequence[Row], settings: Settings) -> dic
         part: [Group(1.0, [float(kind in signs[task["id"]]) for task in plain])._asdict()]
         for part, kind in _PARTS.items()
     }
-    return {**result._asdict(), "parts": parts, "part_samples": samples, "outcomes": count_outcomes(rows)}
+    return {**result._asdict(), "parts": parts, "outcomes": count_outcomes(rows), "part_samples": samples}
 
 
 def _task(row: dict[str, Any]) -> Task | None:
