@@ -13,9 +13,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -25,9 +24,11 @@ from typing import Any
 
 from agentflan.backends import Call, Reply
 from agentflan.benchmarks._protocol import OUTCOMES, Episode, Request, Row, Settings, Task
+from agentflan.chunks import Chunks
 from agentflan.errors import NotAvailable, RecordError
-from agentflan.files import dump_line, read_jsonl, write_jsonl
+from agentflan.files import read_jsonl, write_jsonl
 from agentflan.progress import Progress
+from agentflan.shown import earlier
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class _Seat:
 
     task: Task
     episode: Episode
-    request: Request | None = None
+    requests: list[Request] = field(default_factory=list)
     replies: list[str] = field(default_factory=list)
     row: Row | None = None
     fault: str = ""
@@ -58,7 +59,7 @@ class _Seat:
 
     def begin(self, episode: Episode) -> None:
         """Start anew; what the first try cost stays counted."""
-        self.episode, self.request, self.replies, self.row, self.fault = episode, None, [], None, ""
+        self.episode, self.requests, self.replies, self.row, self.fault = episode, [], [], None, ""
 
     def take(self, reply: str) -> None:
         """Keep a reply and what it took."""
@@ -88,25 +89,18 @@ def play_all(
         identity: what the rows depend on beside the settings: model, tasks' content, code; chunks of another one are
             not reused.
     """
-    part = out.with_name(f"{out.name}.part")
     chunks = [tasks[start : start + settings["batch"]] for start in range(0, len(tasks), settings["batch"])]
-    head = {"identity": _digest([identity, _material(settings), [task["id"] for task in tasks]])}
-    done = _finished_chunks(part, head, chunks)
-    write_jsonl(part, [head, *(row for chunk in done for row in chunk)])
-    if done:
-        log.info(f"going on after {sum(map(len, done))} of {len(tasks)} episodes")
-    progress = Progress(f"{benchmark.NAME} episodes", len(tasks), sum(map(len, done)))
-    with part.open("a", encoding="utf-8", newline="\n") as handle:
-        for chunk in chunks[len(done) :]:
-            rows = play_chunk(benchmark, chunk, generate, settings, progress.advance)
-            handle.write("".join(map(dump_line, rows)))
-            handle.flush()
-            os.fsync(handle.fileno())
-    progress.close()
-    rows = list(read_jsonl(part))[1:]
-    write_jsonl(out, rows)
-    part.unlink()
-    return len(rows)
+    depends = _digest([identity, _material(settings), [task["id"] for task in tasks]])
+    with Chunks(out.with_name(f"{out.name}.part"), depends, [*map(len, chunks)]) as played:
+        if played.done:
+            log.info(f"going on after {len(played.rows)} of {len(tasks)} episodes")
+        progress = Progress(f"{benchmark.NAME} episodes", len(tasks), len(played.rows))
+        for chunk in chunks[played.done :]:
+            played.add(play_chunk(benchmark, chunk, generate, settings, progress.advance))
+        progress.close()
+    write_jsonl(out, played.rows)
+    played.remove()
+    return len(played.rows)
 
 
 def play_chunk(
@@ -179,7 +173,7 @@ def _waiting(seats: list[_Seat], finished: Callable[[int], None]) -> list[_Seat]
 def _answer(seats: list[_Seat], generate: Generate) -> None:
     """Ask for a reply to each open request."""
     if seats:
-        replies = generate([Call(seat.request, seat.task, len(seat.replies)) for seat in seats])
+        replies = generate([Call(seat.requests[-1], seat.task, len(seat.replies)) for seat in seats])
         for seat, reply in zip(seats, replies, strict=True):
             seat.take(reply)
 
@@ -187,7 +181,7 @@ def _answer(seats: list[_Seat], generate: Generate) -> None:
 def _advance(seat: _Seat, reply: str | None) -> bool:
     """Send a reply (none at the start) and keep the next request, or the row at the end; False after a crash."""
     try:
-        seat.request = seat.episode.send(reply)
+        seat.requests.append(seat.episode.send(reply))
     except StopIteration as end:
         seat.row = {"id": seat.task["id"], **end.value, **_fault(seat), **_conversation(seat)}
         check_outcome(seat.row, "<episode>", seat.task["id"])
@@ -207,37 +201,15 @@ def _fault(seat: _Seat) -> Row:
 
 
 def _conversation(seat: _Seat) -> dict[str, Any]:
-    """All replies, what the model was shown last with its reply behind it, tokens, and crashes that were mended."""
-    request = seat.request or Request()
+    """All replies, what the model was shown last with its reply behind it and before, tokens, and mended crashes."""
+    request = seat.requests[-1] if seat.requests else Request()
     last = seat.replies[-1:]
     begun = "" if request.choices and last and last[0] not in request.choices else request.prefix  # "": a free reply
     turns = [*request.messages, *(("assistant", begun + reply) for reply in last)]
     shown = {"messages": [{"role": role, "content": content} for role, content in turns]}
     story = {"text": request.prompt + "".join(last)} if request.prompt else shown
-    usage = {"usage": dict(seat.usage)} if seat.usage else {}
-    return {"replies": seat.replies, **story, **usage, **({"crashes": seat.crashes} if seat.crashes else {})}
-
-
-def _finished_chunks(part: Path, head: dict[str, Any], chunks: list[list[Task]]) -> list[list[Row]]:
-    """The whole chunks of an earlier run with the same identity; what follows them is dropped."""
-    lines = _whole_lines(part)
-    if next(lines, None) != head:
-        return []
-    rows, done = list(lines), []
-    for chunk in chunks:
-        start = sum(map(len, done))
-        ready = rows[start : start + len(chunk)]
-        if [row["id"] for row in ready] != [task["id"] for task in chunk]:
-            break
-        done.append(ready)
-    return done
-
-
-def _whole_lines(part: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a file that may have been cut off in its last line."""
-    if part.exists():
-        for line in part.read_bytes().split(b"\n")[:-1]:
-            yield json.loads(line)
+    more = {"shown": earlier(seat.requests), "usage": dict(seat.usage), "crashes": seat.crashes}
+    return {"replies": seat.replies, **story, **{key: value for key, value in more.items() if value}}
 
 
 def _material(settings: Settings) -> Settings:
