@@ -14,8 +14,9 @@ from tiny_model import make_checkpoint
 from agentflan import backends, templates
 from agentflan.backends._kept import Kept, Read
 from agentflan.backends._rows import Row, batches
+from agentflan.backends._sampling import pick
 from agentflan.backends.transformers_local import LocalModel
-from agentflan.benchmarks._protocol import COMMON_DEFAULTS, Request
+from agentflan.benchmarks._protocol import COMMON_DEFAULTS, Request, Sampling
 from agentflan.errors import ConfigError, FileError
 from agentflan.records import Trajectory, Turn
 
@@ -253,7 +254,7 @@ def test_room_is_given_in_order_and_none_twice() -> None:
 
 def test_long_prompts_make_small_batches() -> None:
     def row(tokens: int) -> Row:
-        return Row(Request(max_new_tokens=10), "", [1] * tokens, Read(), (), 1000)
+        return Row(Request(max_new_tokens=10), "", [1] * tokens, 0, Read(), (), 1000)
 
     rows = [row(tokens) for tokens in (300, 20, 30, 10, 500, 40, 1000)]
     sizes = [[len(row.new) for row in batch] for batch in batches(rows, most_rows=3, most_tokens=320)]
@@ -272,3 +273,44 @@ def test_the_memory_of_a_batch_does_not_change_replies(local: tuple[LocalModel, 
     with widths_read(small) as widths:
         assert small.generate(requests) == model.generate(requests)
     assert len([width for width in widths if width > 1]) > 2
+
+
+def test_a_prompt_that_may_be_cut_loses_its_beginning(local: tuple[LocalModel, str]) -> None:
+    model, _ = local
+    long = Request(prompt="the rain in a town " * 200, max_new_tokens=8)
+    whole, begin = model.encode(long), model.tokenizer.bos_token_id
+
+    few, many = model.generate([replace(long, max_prompt_tokens=20), replace(long, max_prompt_tokens=10_000)])
+
+    assert (few.prompt_tokens, few.cut_tokens, few.fault) == (20, len(whole) - 20, "")
+    assert (many.prompt_tokens, many.reply_tokens) == (model.context - 8, 8)  # the reply keeps its room
+    assert model.cut(whole, replace(long, max_prompt_tokens=20), 256) == [begin, *whole[-19:]]
+    assert model.generate([replace(long, prompt="the rain", max_prompt_tokens=20)])[0].cut_tokens == 0
+
+
+def test_drawn_tokens_depend_on_their_name_alone(local: tuple[LocalModel, str]) -> None:
+    model, _ = local
+
+    def drawn(seed: str, temperature: float = 5.0, top_p: float = 0.9) -> Request:
+        return replace(QUESTION, sampling=Sampling(temperature, top_p, seed))
+
+    together = model.generate([drawn("a"), drawn("b"), QUESTION, drawn("c", top_p=1e-6), drawn("d", temperature=1e-6)])
+
+    assert together[:2] == [model.generate([drawn(seed)])[0] for seed in ("a", "b")]
+    assert len(set(together[:3])) == 3
+    assert together[2] == together[3] == together[4] == model.generate([QUESTION])[0]
+
+
+def test_tokens_are_drawn_as_often_as_they_are_likely() -> None:
+    import torch
+
+    shares = torch.tensor([0.5, 0.05, 0.3, 0.15])
+    logits = (2 * shares.log()).expand(2000, 4)  # at a temperature of 2 these are the shares
+    rows = [
+        Row(Request(sampling=Sampling(2.0, 0.9, str(number))), "", [1], 0, Read(), (), 10) for number in range(2000)
+    ]
+
+    counts = pick(logits, rows).bincount(minlength=4) / 2000
+
+    assert counts[1] == 0  # the others have 0.95 together, over top_p
+    assert counts.tolist() == pytest.approx([0.5 / 0.95, 0, 0.3 / 0.95, 0.15 / 0.95], abs=0.04)

@@ -27,6 +27,8 @@ class SamplingParams:
 
     temperature: float
     max_tokens: int
+    top_p: float = 1.0
+    seed: int | None = None
     stop: list[str] | None = None
     stop_token_ids: list[int] = field(default_factory=list)
     allowed_token_ids: list[int] | None = None

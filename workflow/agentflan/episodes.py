@@ -4,8 +4,9 @@ Episodes are played in fixed chunks. The finished chunks of a run lie in ``<out>
 behind them and ends with the same bytes as one that was not, because a chunk never depends on another.
 
 An episode whose environment breaks is played anew, then counted as `task_error`. When a request cannot be answered
-(too long for the model, refused by a server) the agent is silent from then on, as in AgentTuning's harness; the episode
-goes on to its end by its own rules, so what was reached before counts, and its outcome is the fault.
+(refused by a server, or too long for the model where the protocol cuts nothing) the agent is silent from then on, as in
+AgentTuning's harness; the episode goes on to its end by its own rules, so what was reached before counts, and its
+outcome is the fault.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ class _Seat:
             self.fault = reply.fault
             counts = {"requests": 1, "prompt_tokens": reply.prompt_tokens, "reply_tokens": reply.reply_tokens}
             self.usage.update(counts)
+            if reply.cut_tokens:
+                self.usage.update({"cut_tokens": reply.cut_tokens})
 
 
 def play_all(

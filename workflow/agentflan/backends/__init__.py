@@ -28,6 +28,7 @@ class Reply(str):
 
     Attributes:
         prompt_tokens, reply_tokens: what the model read and wrote.
+        cut_tokens: of the prompt's beginning, which were left out so that the rest fits.
         fault: "" or why the request could not be answered, an outcome of the episode: "context_limit" (the prompt, or
             prompt and reply together, do not fit the model) or "api_error". The text may be empty then.
     """
@@ -35,10 +36,14 @@ class Reply(str):
     prompt_tokens: int = 0
     reply_tokens: int = 0
     fault: str = ""
+    cut_tokens: int = 0
 
-    def __new__(cls, text: str = "", prompt_tokens: int = 0, reply_tokens: int = 0, fault: str = "") -> Reply:
+    def __new__(
+        cls, text: str = "", prompt_tokens: int = 0, reply_tokens: int = 0, fault: str = "", cut_tokens: int = 0
+    ) -> Reply:
         reply = super().__new__(cls, text)
-        reply.prompt_tokens, reply.reply_tokens, reply.fault = prompt_tokens, reply_tokens, fault
+        reply.prompt_tokens, reply.reply_tokens = prompt_tokens, reply_tokens
+        reply.fault, reply.cut_tokens = fault, cut_tokens
         return reply
 
 

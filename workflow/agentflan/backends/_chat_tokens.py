@@ -47,6 +47,22 @@ class ChatTokens:
         contents = [content for _, content in request.messages]
         return self._encode_pieces(pieces[2 * place + 2 :], contents, request.prefix)
 
+    def cut(self, prompt: list[int], request: Request, context: int) -> list[int]:
+        """The prompt without its beginning, the begin sign excepted, if the request allows that and it is too long.
+
+        Args:
+            prompt: token ids.
+            request: says how many are read at most.
+            context: tokens that the model can read and write; the reply has its room in them.
+        """
+        if request.max_prompt_tokens is None:
+            return prompt
+        surplus = len(prompt) - max(1, min(request.max_prompt_tokens, context - request.max_new_tokens))
+        if surplus <= 0:
+            return prompt
+        begin = int(prompt[0] == self.tokenizer.bos_token_id)
+        return prompt[:begin] + prompt[begin + surplus :]
+
     def encode_choices(self, request: Request) -> list[list[int]]:
         """Token ids of what the model is given with each of the request's choices behind it."""
         return [self.encode(replace(request, prefix=request.prefix + choice)) for choice in request.choices]

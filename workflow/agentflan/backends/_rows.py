@@ -15,15 +15,23 @@ class Row:
         request: what is asked.
         conversation: its name; "" if it will not go on.
         prompt: token ids.
+        cut: tokens of the prompt's beginning that were left out.
         known: the prompt's beginning that need not be read.
         stops: strings that end the reply.
         context: tokens that the model can read and write.
     """
 
     def __init__(
-        self, request: Request, conversation: str, prompt: list[int], known: Read, stops: tuple[str, ...], context: int
+        self,
+        request: Request,
+        conversation: str,
+        prompt: list[int],
+        cut: int,
+        known: Read,
+        stops: tuple[str, ...],
+        context: int,
     ) -> None:
-        self.request, self.conversation, self.stops = request, conversation, stops
+        self.request, self.conversation, self.cut, self.stops = request, conversation, cut, stops
         self.prompt, self.known, self.new = prompt, known, prompt[len(known.tokens) :]
         self.tokens: list[int] = []
         self.limit = min(request.max_new_tokens, context - len(prompt))

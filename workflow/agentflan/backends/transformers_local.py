@@ -1,4 +1,4 @@
-"""A checkpoint folder, run here with transformers: greedy, in padded batches of requests of like length.
+"""A checkpoint folder, run here with transformers, in padded batches of requests of like length.
 
 The loop is our own, as fast as `generate()` for a batch of equal replies and faster for others: a reply that is done,
 by an end sign or a stop string, leaves the batch, and of a conversation that goes on only what is new is read. A prompt
@@ -100,25 +100,29 @@ class LocalModel(ChatTokens):
         before, self._kept = self._kept, Kept(self.kept_bytes)
         rows = []
         for request, name in asked:
-            prompt = self.encode(request)
-            rows.append(Row(request, name, prompt, before.known(name, prompt), self.stops(request), self.context))
+            whole = self.encode(request)
+            prompt = self.cut(whole, request, self.context)
+            known, left_out = before.known(name, prompt), len(whole) - len(prompt)
+            rows.append(Row(request, name, prompt, left_out, known, self.stops(request), self.context))
         for batch in batches(rows, self.rows, self.cache_bytes / self._token_bytes):
             self._extend(batch)
         return [
-            Reply(self.finish(row.tokens, row.request), len(row.prompt), len(row.tokens), row.fault) for row in rows
+            Reply(self.finish(row.tokens, row.request), len(row.prompt), len(row.tokens), row.fault, row.cut)
+            for row in rows
         ]
 
     def _extend(self, rows: list[Row]) -> None:
-        """Append the likeliest token to each row until all are done."""
+        """Append a token to each row until all are done."""
         import torch
 
         from agentflan.backends._batch import Batch
+        from agentflan.backends._sampling import pick
 
         with torch.inference_mode():
             batch = Batch(self.model, rows)
             logits = batch.read_prompts()
             while True:
-                tokens = logits.argmax(-1)
+                tokens = pick(logits, batch.rows)
                 for place, (row, token) in enumerate(zip(batch.rows, tokens.tolist(), strict=True)):
                     if not row.done and self._is_last(row, token) and row.conversation:
                         self._kept.keep(row.conversation, batch.read(place))

@@ -17,6 +17,7 @@ from agentflan.backends._chat_tokens import ChatTokens
 from agentflan.backends._history import History
 from agentflan.benchmarks._protocol import Request
 from agentflan.errors import FileError, NotAvailable
+from agentflan.randomness import unit
 
 if TYPE_CHECKING:
     from agentflan.backends._likelihood import Text
@@ -104,7 +105,8 @@ class VllmModel(ChatTokens):
 
     def _write(self, requests: list[Request]) -> list[Reply]:
         """A free reply to each request."""
-        prompts = [self._history.encode(request) for request in requests]
+        whole = [self._history.encode(request) for request in requests]
+        prompts = [self.cut(tokens, request, self.context) for tokens, request in zip(whole, requests, strict=True)]
         fitting = [place for place, prompt in enumerate(prompts) if len(prompt) < self.context]
         outputs = self._engine.generate(
             [{"prompt_token_ids": prompts[place]} for place in fitting],
@@ -113,20 +115,23 @@ class VllmModel(ChatTokens):
         )
         written = {place: output.outputs[0] for place, output in zip(fitting, outputs, strict=True)}
         return [
-            self._reply(request, prompt, written.get(place))
-            for place, (request, prompt) in enumerate(zip(requests, prompts, strict=True))
+            self._reply(request, prompt, len(tokens) - len(prompt), written.get(place))
+            for place, (request, tokens, prompt) in enumerate(zip(requests, whole, prompts, strict=True))
         ]
 
     def _sampling(self, request: Request, prompt: list[int]) -> Any:
-        """Greedy, up to an end sign, a stop string, the limit or the end of the context."""
+        """Greedy if not told otherwise, up to an end sign, a stop string, the limit or the end of the context."""
+        drawn = request.sampling
         return self._parameters(
-            temperature=0.0,
+            temperature=drawn.temperature if drawn else 0.0,
+            top_p=drawn.top_p if drawn else 1.0,
+            seed=int(unit("sample", drawn.seed) * 2**31) if drawn else None,
             max_tokens=min(request.max_new_tokens, self.context - len(prompt)),
             stop=list(self.stops(request)) or None,
             stop_token_ids=sorted(self.end_ids),
         )
 
-    def _reply(self, request: Request, prompt: list[int], output: Any) -> Reply:
+    def _reply(self, request: Request, prompt: list[int], cut: int, output: Any) -> Reply:
         if output is None:
             return Reply(prompt_tokens=len(prompt), fault="context_limit")
         tokens = list(output.token_ids)
@@ -134,7 +139,7 @@ class VllmModel(ChatTokens):
         text = self.finish(tokens[:ended], request)
         self._history.keep(request, prompt, tokens[:ended], text)
         cut_off = output.finish_reason == "length" and len(tokens) < request.max_new_tokens
-        return Reply(text, len(prompt), ended, "context_limit" if cut_off else "")
+        return Reply(text, len(prompt), ended, "context_limit" if cut_off else "", cut)
 
 
 def _parts(heads: int, gpus: int) -> int:

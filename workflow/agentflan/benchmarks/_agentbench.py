@@ -18,6 +18,7 @@ from agentflan.files import read_json
 
 DEFAULTS: Settings = {
     "max_new_tokens": 128,  # of one reply, in all tasks
+    "max_prompt_tokens": 4096 - 128,  # of a dialogue, the last ones, as upstream's server cuts them
     "max_segments": 3500,  # of the whole dialogue; see `count_segments`
 }
 OWN_WORDING = "our own wording, no demonstration"
@@ -90,7 +91,8 @@ def prune(messages: Sequence[Message], limit: int) -> list[Message]:
 def ask(messages: Sequence[Message], settings: Settings) -> Request | None:
     """The request for the next reply; None if the dialogue has grown too long."""
     shown = prune(messages, settings["max_segments"])
-    return Request(messages=tuple(shown), max_new_tokens=settings["max_new_tokens"]) if shown else None
+    limits = {key: settings[key] for key in ("max_new_tokens", "max_prompt_tokens")}
+    return Request(messages=tuple(shown), **limits) if shown else None
 
 
 def check_environment(name: str, settings: Settings, known: Sequence[str]) -> None:

@@ -31,7 +31,7 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentflan.benchmarks._settings import expected
 from agentflan.errors import ConfigError
@@ -57,6 +57,20 @@ COMMON_DEFAULTS: Settings = {
 }
 
 
+class Sampling(NamedTuple):
+    """How tokens are drawn.
+
+    Attributes:
+        temperature: over 0.
+        top_p: of the likeliest tokens that have this share of the probability together, one is drawn.
+        seed: names the draws; the same ones in another run.
+    """
+
+    temperature: float
+    top_p: float
+    seed: str
+
+
 @dataclass(frozen=True)
 class Request:
     """One call of the model.
@@ -70,7 +84,9 @@ class Request:
         choices: if given, the reply is the one of these texts that the model finds likeliest behind the prefix; of a
             prompt that does not fit the model the beginning is left out. A backend that can only generate gives a free
             reply instead, without the prefix where it cannot give one; the benchmark reads it and says so.
-        max_prompt_tokens: with choices, how many of the prompt's last tokens are read at most; None: what fits.
+        max_prompt_tokens: how many of the prompt's last tokens are read at most, fewer where the reply would find no
+            room; None: all of them, and a prompt that does not fit is an error (with choices: what fits is read).
+        sampling: how tokens are drawn; None: the likeliest.
     """
 
     messages: tuple[tuple[str, str], ...] = ()
@@ -80,6 +96,7 @@ class Request:
     max_new_tokens: int = 128
     choices: tuple[str, ...] = ()
     max_prompt_tokens: int | None = None
+    sampling: Sampling | None = None
 
 
 Episode = Generator[Request, str, Row]

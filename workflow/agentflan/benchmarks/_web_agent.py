@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agentflan.benchmarks._browser import Limits, Observation, PageFailed, Visit
-from agentflan.benchmarks._protocol import Request, Settings, Task, random_words
+from agentflan.benchmarks._protocol import Request, Sampling, Settings, Task, random_words
 from agentflan.benchmarks._web_actions import ELEMENT_ACTIONS, FORMS, Action, NoAction, fenced, parse_action
 from agentflan.benchmarks._web_hosts import Hosts, fill_public
 from agentflan.benchmarks._webarena_evaluators import collect
@@ -29,6 +29,9 @@ DEFAULTS: Settings = {
     "max_repeats": 3,  # of one action
     "max_observation_tokens": 1920,  # at four characters a token
     "max_new_tokens": 384,
+    "max_prompt_tokens": 4000,  # the last ones, as upstream's server cuts them
+    "temperature": 1.0,  # 0: greedy
+    "top_p": 0.9,
     "action_seconds": 30.0,  # that one action, loading or observation may take
     "browser": "",  # path of a Chromium; the system's or else Playwright's if empty
     "system": "You are a helpful, respectful and honest assistant.",
@@ -139,7 +142,7 @@ def browse(task: Task, visit: Visit, hosts: Hosts, settings: Settings) -> Genera
             answer = f"Early stop: {stopped}"
             break
         observation = visit.observe()
-        reply = yield _request(task, observation, hosts, words[-1], settings)
+        reply = yield _request(task, observation, hosts, words, settings)
         action = _read(reply)
         moves.append(_Move(action, observation.document if action and action.verb in ELEMENT_ACTIONS else ""))
         words.append(_describe(action, reply, observation))
@@ -210,14 +213,14 @@ def _do(action: Action, observation: Observation, visit: Visit, hosts: Hosts) ->
     return ""
 
 
-def _request(task: Task, observation: Observation, hosts: Hosts, previous: str, settings: Settings) -> Request:
+def _request(task: Task, observation: Observation, hosts: Hosts, words: list[str], settings: Settings) -> Request:
     prompt: Prompt = task["prompt"]
     shown = hosts.to_public(observation.text)[: settings["max_observation_tokens"] * _CHARACTERS_A_TOKEN]
     values = {
         "observation": shown,
         "url": hosts.to_public(observation.url),
         "objective": task["intent"],
-        "previous_action": previous,
+        "previous_action": words[-1],
     }
     turn = re.sub(rf"\{{({'|'.join(values)})\}}", lambda match: values[match[1]], prompt.template)
     demonstrations = [pair for shown, said in prompt.examples for pair in (("user", shown), ("assistant", said))]
@@ -228,4 +231,11 @@ def _request(task: Task, observation: Observation, hosts: Hosts, previous: str, 
         *demonstrations,
         ("user", turn.strip()),
     ]
-    return Request(messages=tuple(messages), max_new_tokens=settings["max_new_tokens"])
+    limits = {key: settings[key] for key in ("max_new_tokens", "max_prompt_tokens")}
+    return Request(messages=tuple(messages), sampling=_sampling(task, len(words), settings), **limits)
+
+
+def _sampling(task: Task, step: int, settings: Settings) -> Sampling | None:
+    if not settings["temperature"]:
+        return None
+    return Sampling(settings["temperature"], settings["top_p"], f"{settings['seed']} {task['id']} {step}")

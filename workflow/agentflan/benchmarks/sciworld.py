@@ -48,6 +48,7 @@ DEFAULTS: Settings = {
     "max_moves": 100,  # actions that take time in the world
     "max_turns": 200,
     "max_failures": 10,  # failed actions in a row
+    "max_prompt_tokens": 4000,  # the last ones, as upstream's server cuts them
     "max_context_tokens": 4036,  # of the dialogue, at four characters a token
     "max_new_tokens": 256,
     "system": "You are a helpful, respectful and honest assistant.",
@@ -206,7 +207,8 @@ def _talk(task: Task, simulator: Simulator, settings: Settings) -> Generator[Req
     for _ in range(settings["max_turns"]):
         turns = _fit(turns, settings["max_context_tokens"])
         messages = (("system", settings["system"]), *turns)
-        reply = yield Request(messages=messages, stop=("[INST]",), max_new_tokens=settings["max_new_tokens"])
+        limits = {key: settings[key] for key in ("max_new_tokens", "max_prompt_tokens")}
+        reply = yield Request(messages=messages, stop=("[INST]",), **limits)
         reply = reply.strip()
         action, observation, over = reply, "OK.", False
         if not reply.startswith("Think:"):

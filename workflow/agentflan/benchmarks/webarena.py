@@ -43,7 +43,8 @@ DATA = "webarena"
 MEMORY_MB = 8000  # a browser with its pages
 PROTOCOL = (
     "AgentTuning's WebArena in Chromium on its own sites, success rate over all tasks, accessibility tree of the "
-    "window, {max_steps} steps, fuzzy answers judged by {judge}, greedy decoding where upstream samples, limit {limit}"
+    "window, {max_steps} steps, checkpoints at temperature {temperature} "
+    "and top-p {top_p}, fuzzy answers judged by {judge}, limit {limit}"
 )
 DEFAULTS: Settings = _web_agent.DEFAULTS | {
     "hosts": {},  # shopping, shopping_admin, reddit, gitlab, map, wikipedia: the address of each

@@ -29,6 +29,7 @@ PROTOCOL = (
 )
 DEFAULTS: Settings = _web_agent.DEFAULTS | {
     "max_steps": 10,
+    "temperature": 0.0,
     "judge": _web_judge.CONTAINMENT,
     "judge_api": {},
     "judge_prompt": None,
