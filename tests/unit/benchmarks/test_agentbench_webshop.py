@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def test_the_reward_is_the_share_of_what_fits() -> None:
 
     assert points(30, chosen) == pytest.approx(5 / 6)  # nothing tells that it is cheap
     assert points(50, chosen) == pytest.approx(4 / 6)
-    assert points(50, {"size": "12 inch"}) == pytest.approx(2 / 6)
+    assert points(50, {"size": "2 ft"}) == pytest.approx(2 / 6)
     assert reward(LAMP, {}, 30, GOAL, lamp(name="oak desk", query="desks", path=["home"]), guess_nouns) == (3 / 6) * 1.0
 
 
@@ -78,12 +79,57 @@ def test_attributes_are_alike_or_stand_in_the_text() -> None:
     assert count_attributes(LAMP, ["long lasting", "very long lasting", "metal foot", "warm", "brass", "cheap"]) == 5
 
 
-def test_options_are_alike_but_sizes_are_equal() -> None:
-    assert colour_of("night black") == "black"
-    assert count_options(LAMP, {"color": "night black"}, ["black"]) == 1
-    assert count_options(LAMP, {"style": "table lamp"}, ["lamp for a table"]) == 1
-    assert count_options(LAMP, {"size": "10 inch x"}, ["10 inch"]) == 0
-    assert count_options(LAMP, {"foot": "metal foot"}, []) == 1  # upstream counts what the text tells, wanted or not
+@pytest.mark.parametrize(
+    ("chosen", "wanted", "hits"),
+    [
+        (["night black"], ["black"], 1),  # the colour is what counts
+        (["dark navy"], ["dark red"], 1),  # "dark" comes before both in upstream's list of colours
+        (["dark red"], ["red"], 0),
+        (["violet lavender"], ["violet"], 0),
+        (["table lamp"], ["lamp for a table"], 1),
+        (["6.76 fl oz (pack of 1)"], ["6.76 fl oz"], 1),
+        (["6.76 fl oz"], ["6.76 fl oz (pack of 1)"], 1),  # a size is compared like any other option
+        (["12 inch"], ["10 inch"], 1),  # likeness of 86
+        (["10 inch"], ["12 ft"], 0),
+        (["brass"], ["white"], 0),  # a wrong colour, though the product's name says it
+        (["metal foot"], [], 0),  # not wanted, though the product's text says it
+        (["white", "10 inch"], ["white"], 1),
+        (["white"], ["white", "10 inch"], 1),  # upstream counts what is wanted, not what is chosen
+        (["large", "x-large"], ["large"], 1),
+        ([], ["white"], 0),
+    ],
+)
+def test_wanted_options_count_that_are_like_a_chosen_one(chosen: list[str], wanted: list[str], hits: int) -> None:
+    assert count_options(chosen, wanted) == hits
+
+
+def test_the_colour_of_an_option_is_the_first_one_in_upstreams_order() -> None:
+    assert [colour_of(option) for option in ("night black", "fuchsia and steel", "123alabaster", "oak", "")] == [
+        *("black", "fuchsia", "alabaster"),
+        *("oak", ""),
+    ]
+
+
+def test_options_that_were_not_wanted_do_not_add_to_the_reward() -> None:
+    goal = GOAL._replace(attributes=("metal foot",), options=("black",))
+    chosen = {"color": "white", "foot": "metal foot", "light": "warm light"}
+
+    assert reward(LAMP, chosen, 30, goal, LAMP, guess_nouns) == pytest.approx(2 / 3)
+    assert reward(LAMP, chosen | {"color": "black"}, 30, goal, LAMP, guess_nouns) == 1
+
+
+def test_no_purchase_is_worth_more_than_1_or_less_than_0() -> None:
+    rng = random.Random(1)
+    words = "brass desk lamp metal foot warm light black dark white 10 inch energy saving cheap".split()
+
+    def some(most: int) -> list[str]:
+        return [" ".join(rng.sample(words, rng.randint(1, 3))) for _ in range(rng.randint(0, most))]
+
+    for _ in range(300):
+        bought = lamp(name=" ".join(some(3)), bullets=some(3), attributes=some(3), query=rng.choice(words))
+        goal = Goal("a lamp", "B1", tuple(some(3)), tuple(some(3)), rng.uniform(1, 90))
+        chosen = {str(number): value for number, value in enumerate(some(4))}
+        assert 0 <= reward(bought, chosen, rng.uniform(1, 90), goal, LAMP, guess_nouns) <= 1
 
 
 def test_nouns_are_guessed_or_asked_of_spacy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,16 +1,16 @@
 """WebShop's reward: how much of what was wanted was bought, 0–1.
 
-The share of attributes, options and the price that fit, times how well the type of the product fits. Upstream takes the
-nouns of the names from spaCy's large model and the colour of an option from a list of its own; the heuristic here takes
-all words that are no small words, no colours and no adjectives by their ending, and everyday colours.
+The share of attributes, options and the price that fit, times how well the type of the product fits: the rules of
+``get_reward`` in WebShop's ``engine/goal.py``. Upstream takes the nouns of the names from spaCy's large model; the
+heuristic here takes all words that are no small words, no everyday colours and no adjectives by their ending.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from agentflan.benchmarks._shop import Product
 from agentflan.errors import NotAvailable
@@ -18,11 +18,21 @@ from agentflan.errors import NotAvailable
 Nouns = Callable[[str], list[str]]
 
 _ALIKE = 85  # of 100, by thefuzz
-_EXACT = ("size",)  # options that are not compared by likeness
 _SPACY_MODEL = "en_core_web_lg"
-_COLOURS = (
+_COLOURS = (  # everyday ones, which are no nouns
     "beige black blue brown bronze copper cream gold gray green grey ivory khaki maroon navy olive orange pink purple "
     "red rose silver tan teal turquoise violet white yellow"
+).split()
+# What upstream takes for the colour of an option (``COLOR_SET`` in WebShop's ``engine/normalize.py``, MIT licence): the
+# first of these words that is in the option, so that the reward depends on each word and on their order.
+_SHADES = (
+    "alabaster apricot aqua ash asphalt azure banana beige black blue blush bordeaux bronze brown burgundy camel "
+    "camo caramel champagne charcoal cheetah chestnut chocolate christmas coffee cognac copper coral cranberry "
+    "cream crystal dark denim eggplant elephant espresso fuchsia gold granite grape graphite grass gray green grey "
+    "heather indigo ivory ivy khaki lavender lemon leopard light lilac lime magenta maroon mauve merlot midnight "
+    "mint mocha multicolor mushroom mustard natural navy nude olive orange peach pewter pink plum purple rainbow "
+    "red rose royal rust sand sapphire seashell silver skull slate steel stone stonewash sunflower tan taupe teal "
+    "tiger turquoise violet walnut wheat white wine yellow"
 ).split()
 _SMALL = set(
     "a an and are as at by for from in into is it of on or out over per so than that the this to up with without your "
@@ -50,7 +60,7 @@ class Goal(NamedTuple):
 
 
 def reward(bought: Product, chosen: dict[str, str], price: float, goal: Goal, wanted: Product, nouns: Nouns) -> float:
-    """The reward of a purchase.
+    """The reward of a purchase, 0–1.
 
     Args:
         bought: the product.
@@ -60,13 +70,13 @@ def reward(bought: Product, chosen: dict[str, str], price: float, goal: Goal, wa
         wanted: the product that the goal was written for.
         nouns: takes the nouns from a name.
     """
-    hits = count_attributes(bought, goal.attributes) + count_options(bought, chosen, goal.options)
+    hits = count_attributes(bought, goal.attributes) + count_options(chosen.values(), goal.options)
     whole = len(goal.attributes) + len(goal.options) + 1
     return fit_of_type(bought, wanted, nouns) * (hits + (price <= goal.price)) / whole
 
 
 def fit_of_type(bought: Product, wanted: Product, nouns: Nouns) -> float:
-    """1, 0.5, 0.1 or 0: whether it is the same type of product."""
+    """1, 0.5, 0.1 or 0: whether it is the same type of product (``get_type_reward``)."""
     found, names = set(nouns(bought["name"])), nouns(wanted["name"])
     shared = len(found & set(names)) / len(names) if names else 0.2
     if shared < 0.1:
@@ -77,7 +87,7 @@ def fit_of_type(bought: Product, wanted: Product, nouns: Nouns) -> float:
 
 
 def count_attributes(bought: Product, attributes: Sequence[str]) -> int:
-    """How many attributes the product has, by its own list or its text."""
+    """How many attributes the product has, by its own list or its text (``get_attribute_reward``)."""
     text = _texts(bought)
     return sum(
         any(_alike(own, wanted) for own in bought["attributes"]) or any(wanted in part for part in text)
@@ -85,20 +95,18 @@ def count_attributes(bought: Product, attributes: Sequence[str]) -> int:
     )
 
 
-def count_options(bought: Product, chosen: dict[str, str], options: Sequence[str]) -> int:
-    """How many of the chosen options are wanted ones; one that stands in the product's text counts too."""
-    text, wanted = _texts(bought), [colour_of(option) for option in options]
-    hits = 0
-    for name, value in chosen.items():
-        value = colour_of(value)
-        fits = value in wanted if name.lower() in _EXACT else any(_alike(option, value) for option in wanted)
-        hits += fits or any(value in part for part in text)
-    return hits
+def count_options(chosen: Iterable[str], options: Sequence[str]) -> int:
+    """How many of the wanted options are like one that was chosen (``get_option_reward``).
+
+    What was chosen without being wanted counts nothing, and what the product's text says does not matter.
+    """
+    values = [colour_of(value) for value in chosen]
+    return sum(any(_alike(value, colour_of(option)) for value in values) for option in options)
 
 
 def colour_of(option: str) -> str:
-    """The first colour of the list that is in an option, or else the option."""
-    return next((colour for colour in _COLOURS if colour in option), option)
+    """The first colour of upstream's list that is in an option, or else the option (``normalize_color``)."""
+    return next((shade for shade in _SHADES if shade in option), option)
 
 
 def nouns_of(kind: str) -> Nouns:
@@ -131,7 +139,7 @@ def _texts(product: Product) -> tuple[str, ...]:
     return product["name"].lower(), " ".join(product["bullets"]).lower(), product["description"].lower()
 
 
-def _alike(left: str, right: Any) -> bool:
+def _alike(left: str, right: str) -> bool:
     from thefuzz import fuzz
 
     return fuzz.token_set_ratio(left, right) > _ALIKE
