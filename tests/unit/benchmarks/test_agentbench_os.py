@@ -96,6 +96,33 @@ def test_a_reply_without_an_action_ends_the_episode(monkeypatch) -> None:
     assert (row["outcome"], row["passed"]) == ("invalid_action", False)
 
 
+@pytest.mark.parametrize(
+    ("last", "outcome"),
+    [(do("true"), "task_limit"), ("I do not know.", "invalid_action"), ("Act: finish", "completed")],
+)
+def test_the_machine_is_checked_without_an_answer_too(last: str, outcome: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = {"match": None, "check": [["bash", 'test "$1" = None && cat /srv/made']], "example": None}
+    done = bench(monkeypatch, task).play(say(do("touch /srv/made"), last))[0]
+    undone = bench(monkeypatch, task).play(say(do("true"), last))[0]
+
+    assert (done["outcome"], done["prediction"], done["passed"], done["checks"]) == (outcome, None, True, [0])
+    assert (undone["passed"], undone["checks"]) == (False, [1])
+
+
+def test_a_check_of_the_answer_fails_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = ["python", "import sys; sys.exit(int(sys.argv[1]) != 7)"]
+    row = bench(monkeypatch, {"match": None, "check": [check], "example": None}).play(say("Seven."))[0]
+
+    assert (row["outcome"], row["passed"], row["checks"]) == ("invalid_action", False, [1])
+
+
+def test_a_dialogue_that_does_not_fit_is_checked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = {"match": None, "check": [["bash", "test -e /srv/made"]], "example": None}
+    row = bench(monkeypatch, task, max_segments=300).play(say(do("touch /srv/made; seq 400")))[0]
+
+    assert (row["outcome"], row["passed"]) == ("context_limit", True)
+
+
 def test_a_command_that_hangs_is_stopped_and_the_episode_goes_on(monkeypatch) -> None:
     row = bench(monkeypatch, {}, seconds=0.5).play(say(do("echo begins; sleep 60"), "Act: answer(40)"))[0]
 

@@ -2,6 +2,8 @@
 
 Each episode has a machine of its own, prepared by the task's scripts. The answer is right if it matches the task's, or
 if all of the task's check scripts end with 0; they see the machine, the answer and what the scripts before them wrote.
+A dialogue that ends without an answer is judged as well, as in upstream's ``_judge``: the scripts are given "None", and
+pass where only the state of the machine counts.
 Upstream's machines are containers of three Ubuntu images; here a sandbox with this host's programs stands in, or one
 with a root file system that is given (`image`). A command that takes longer than `seconds` is stopped, where upstream
 stops to read; the prompt of the shell and the colours of a terminal are not shown.
@@ -79,7 +81,7 @@ def episode(task: Task, settings: Settings) -> Episode:
         _prepare(machine, task, settings)
         answer, outcome, commands = yield from _play(task, machine, settings)
         codes: list[int] = []
-        passed = outcome == "completed" and _passes(task, answer, machine, settings, codes)
+        passed = _passes(task, answer, machine, settings, codes)
     return {"prediction": answer, "outcome": outcome, "passed": passed, "checks": codes, "commands": commands}
 
 
