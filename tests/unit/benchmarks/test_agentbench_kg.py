@@ -15,7 +15,7 @@ from benchmark_examples import Bench, say
 from agentflan import datasets
 from agentflan.benchmarks import agentbench_kg
 from agentflan.benchmarks._freebase import Program, endpoint, memory, relations_query, subgraph, values_query
-from agentflan.errors import ConfigError, NotAvailable, RecordError
+from agentflan.errors import ConfigError, FileError, NotAvailable, RecordError
 from agentflan.files import write_json
 
 TRIPLES = [
@@ -105,7 +105,7 @@ def test_tools_say_what_they_find_or_that_they_cannot(monkeypatch: pytest.Monkey
         "Observation: variable #0",
         "get_neighbors(variable #0, bridge.builder) cannot be done.",
         "Observation: [bridge.builder]",
-        "There is no action in this reply.",
+        "__import__ cannot be called like this.",
         "intersection(#0, Arden) cannot be done.",
         "get_relations(#7) cannot be done.",
         "There is no action in this reply.",
@@ -113,6 +113,46 @@ def test_tools_say_what_they_find_or_that_they_cannot(monkeypatch: pytest.Monkey
     ]
     assert (row["outcome"], row["faults"]) == ("completed", {"arguments": 5, "format": 1, "tool": 1})
     assert not any("made up" in message["content"] for message in row["messages"])
+
+
+def test_the_calls_of_a_line_are_tried_until_one_can_be_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench.of("agentbench_kg", monkeypatch, distractors=0)
+    replies = [
+        "Action: get_neighbors(get_relations(Arden), city.bridge)",
+        "Action: jump(get_relations(#7), get_attributes(",
+        "Action: go on\nAction: get_relations(Arden)",
+        "Action: get_relations()",
+        "Final Answer: #0",
+    ]
+    row = bench.play(say(*replies))[0]
+    seen = [message["content"] for message in row["messages"] if message["role"] == "user"][2:]
+
+    assert seen[:4] == [
+        "Observation: [city.bridge]",  # the second call, as the first one fails
+        "get_attributes cannot be called like this.",  # what the last one comes to is told
+        "There is no call in this action.",  # only the first line of action counts
+        "get_relations cannot be called like this.",
+    ]
+    assert row["faults"] == {"arguments": 11, "format": 3}  # the last reply is said until the turns run out
+
+
+def test_what_is_told_after_a_mistake_can_be_another_wording(tmp_path: Path) -> None:
+    question = {"question": "?", "entities": {"A": "m.01"}, "actions": ["get_neighbors(m.01,a.b)"]}
+    write_json(tmp_path / "std.json", [question | {"answer": [{"answer_argument": "m.02"}]}])
+    wording = {
+        "no_set": "set {number}?",
+        "no_action": "what?",
+        "no_call": "which?",
+        "no_tool": "{tool}?",
+        "failed": "no {call}",
+        "no_intersection": "unlike: {call}",
+    }
+    write_json(tmp_path / "prompt.json", wording)
+    mistakes = ["Final Answer: #7", "Hm.", "Action: so", "Action: jump(x)", "Action: count(A ,b)"]
+    row = Bench("agentbench_kg", tmp_path).play(say(*mistakes, "Action: intersection(A, A)"))[0]
+
+    seen = [message["content"] for message in row["messages"] if message["role"] == "user"][2:8]
+    assert seen == ["set 7?", "what?", "which?", "jump?", "no count(A, b)", "unlike: intersection(A, A)"]
 
 
 def test_turns_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,6 +175,48 @@ def test_an_ontology_restricts_what_is_listed_and_tells_types(tmp_path: Path) ->
 
     assert row["prediction"] == ["m.02"]
     assert "Observation: variable #0, which are instances of place" in [turn["content"] for turn in row["messages"]]
+
+
+def test_a_server_lists_what_its_ontology_has(tmp_path: Path, server: str) -> None:
+    question = {"question": "?", "entities": {"A": "m.01"}, "actions": [], "answer": [{"answer_argument": "m.02"}]}
+    write_json(tmp_path / "std.json", [question])
+    write_json(tmp_path / "vocab.json", {"relations": ["city.bridge", "bridge.name"], "attributes": ["bridge.length"]})
+    (tmp_path / "fb_roles").write_text("city city.bridge bridge and more\n")
+    replies = [
+        "Action: get_relations(A)",
+        "Action: get_neighbors(A, city.bridge)",
+        "Action: get_relations(#0)",
+        "Action: get_attributes(#0)",
+        "Final Answer: #0",
+    ]
+    row = Bench("agentbench_kg", tmp_path, environment="server", endpoint=server).play(say(*replies))[0]
+
+    assert [message["content"] for message in row["messages"] if message["content"].startswith("Observation")] == [
+        "Observation: [city.bridge]",
+        "Observation: variable #0, which are instances of bridge",
+        "Observation: [bridge.name]",  # the length is there, but not among the relations
+        "Observation: [bridge.length]",
+    ]
+    assert row["prediction"] == ["m.02", "m.03"]
+
+
+def test_a_server_is_not_played_without_its_ontology(tmp_path: Path) -> None:
+    write_json(tmp_path / "std.json", [])
+
+    def read() -> Bench:
+        return Bench("agentbench_kg", tmp_path, environment="server", endpoint="http://127.0.0.1:9/sparql")
+
+    with pytest.raises(FileError, match=r"vocab\.json: found no such file; expected the relations and attributes"):
+        read()
+    write_json(tmp_path / "vocab.json", ["a.b"])
+    with pytest.raises(FileError, match=rf"{tmp_path}/fb_roles: found no such file; expected what relations lead to"):
+        read()
+    (tmp_path / "fb_roles").write_text("a a.b c\n\n")
+    with pytest.raises(FileError, match=r"vocab\.json: found another content"):
+        read()
+    write_json(tmp_path / "vocab.json", {"relations": [], "attributes": []})
+    with pytest.raises(RecordError, match=r"fb_roles.* 2.*found 0 words; expected a type, a relation, a type"):
+        read()
 
 
 @pytest.fixture
@@ -166,7 +248,8 @@ def test_a_server_is_asked_over_http(server: str) -> None:
 def test_a_server_that_is_not_there_means_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="key endpoint"):
         Bench.of("agentbench_kg", monkeypatch, environment="server")
-    bench = Bench.of("agentbench_kg", monkeypatch, environment="server", endpoint="http://127.0.0.1:9/sparql")
+    bench = Bench.of("agentbench_kg", monkeypatch)
+    bench.settings |= {"environment": "server", "endpoint": "http://127.0.0.1:9/sparql"}
     with pytest.raises(NotAvailable, match="does not answer"):
         bench.play_oracle()
 

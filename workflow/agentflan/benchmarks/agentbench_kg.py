@@ -1,12 +1,15 @@
 """Questions on a knowledge graph (AgentBench, held-in): find a set of entities by seven tools, score its F1.
 
-Upstream asks a Virtuoso server with all of Freebase; name one in `endpoint`. Otherwise each question gets a small graph
-of its own, on which the same SPARQL runs; such a score is not comparable. Unlike upstream, relations are listed in
-alphabetical order and nothing is remembered from one question to the next.
+Upstream asks a Virtuoso server with all of Freebase; name one in `endpoint`, and have upstream's ontology beside the
+questions: ``vocab.json``, what the tools list, and ``fb_roles``, what relations lead to. Otherwise each question gets a
+small graph of its own, on which the same SPARQL runs; such a score is not comparable. Unlike upstream, relations are
+listed in alphabetical order and nothing is remembered from one question to the next. What is told after a mistake is
+our own wording unless ``prompt.json`` has another.
 
 Seven of the 150 gold chains cannot be played: kg_41 and kg_73 start at a class and kg_54, kg_88 and kg_116 at ids that
 begin with g, which upstream's tools refuse; kg_107 and kg_148 end at the question's own entity, which its queries leave
-out.
+out. With ``fb_roles``, five more intersect sets of different types, which upstream refuses, too: kg_7, kg_9, kg_38,
+kg_126 and kg_143.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from agentflan import datasets
 from agentflan.benchmarks import _agentbench, _freebase
 from agentflan.benchmarks._freebase import Ask, Program
 from agentflan.benchmarks._protocol import Episode, Request, Row, Settings, Task, count_outcomes, draw, errors_of
-from agentflan.errors import ConfigError
+from agentflan.errors import ConfigError, FileError, RecordError
 from agentflan.files import read_json
 from agentflan.statistics import Group, estimate, percent
 
@@ -57,10 +60,15 @@ _OWN_PROMPT = {
     "When a set answers the question, write as the last line:\nFinal Answer: #0",
     "acknowledgement": "I've understood your instruction, start please.",
     "demonstration": [],
+    "no_set": "There is no set #{number}.",
+    "no_action": "There is no action in this reply.",
+    "no_call": "There is no call in this action.",
+    "no_tool": "{tool} cannot be called like this.",
+    "failed": "{call} cannot be done.",
+    "no_intersection": "{call} cannot be done.",
 }
 FAULTS = ("format", "tool", "arguments")  # what can be wrong with a reply
 _FINAL = re.compile(r"(?:Find|Final) Answer: #(\d+)")
-_NOTHING_TO_DO = "There is no action in this reply."
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,7 @@ def read_tasks(folder: Path, settings: Settings) -> list[Task]:
 
     Raises:
         ConfigError: no such environment, or a server without an address.
+        FileError: a server's graph without its ontology.
     """
     _agentbench.check_environment(NAME, settings, tuple(ENVIRONMENTS))
     if settings["environment"] == "server" and not settings["endpoint"]:
@@ -160,15 +169,37 @@ def _graph(task: Task, settings: Settings) -> Ask:
 
 
 def _read_vocabulary(folder: Path, settings: Settings) -> _Vocabulary:
-    """The ontology beside the tasks; a made-up graph lists all that it has."""
-    vocabulary, roles, ranges = folder / "vocab.json", folder / "fb_roles", {}
-    if roles.exists():
-        lines = (line.split() for line in roles.read_text(encoding="utf-8").splitlines())
-        ranges = {line[1]: line[2] for line in lines if len(line) == 3}
-    if settings["environment"] == "synthetic" or not vocabulary.exists():
-        return _Vocabulary(None, None, ranges)
+    """Upstream's ontology beside the tasks; a made-up graph lists all that it has and can do without.
+
+    Raises:
+        FileError, RecordError: a file is missing that a server's graph needs, or it is another one.
+    """
+    vocabulary, roles = folder / "vocab.json", folder / "fb_roles"
+    if settings["environment"] == "synthetic":
+        return _Vocabulary(None, None, _read_ranges(roles) if roles.exists() else {})
+    for path, content in ((vocabulary, "the relations and attributes"), (roles, "what relations lead to")):
+        if not path.exists():
+            advice = "It is in AgentBench's knowledgegraph/ontology"
+            raise FileError(path, "no such file", f"{content}, which a server's graph is played with", advice)
     names = read_json(vocabulary)
-    return _Vocabulary(frozenset(names["relations"]), frozenset(names["attributes"]), ranges)
+    if not isinstance(names, dict) or not {"relations", "attributes"} <= set(names):
+        raise FileError(vocabulary, "another content", "an object with relations and attributes")
+    return _Vocabulary(frozenset(names["relations"]), frozenset(names["attributes"]), _read_ranges(roles))
+
+
+def _read_ranges(path: Path) -> dict[str, str]:
+    """What each relation leads to: lines of a type, a relation, a type (``range_info``).
+
+    Raises:
+        RecordError: a shorter line. (One of upstream's lines is longer; its first three words are taken there, too.)
+    """
+    ranges = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        words = line.split()
+        if len(words) < 3:
+            raise RecordError(path, number, "", f"{len(words)} words", "a type, a relation, a type")
+        ranges[words[1]] = words[2]
+    return ranges
 
 
 def _play(search: _Search, settings: Settings) -> Any:
@@ -184,26 +215,30 @@ def _play(search: _Search, settings: Settings) -> Any:
         final = _FINAL.search(reply)
         if final and int(final[1]) < len(search.sets):
             return sorted(set(search.ask(_freebase.values_query(search.sets[int(final[1])])))), "completed"
-        seen = f"There is no set #{final[1]}." if final else _act(reply, search)
+        seen = task["prompt"]["no_set"].replace("{number}", final[1]) if final else _act(reply, search)
         search.faults.update(["arguments"] if final else [])
         messages += [("assistant", reply), ("user", seen)]
     return [], "task_limit"
 
 
 def _act(reply: str, search: _Search) -> str:
-    """Do the first call in the first line of action, and say what is seen."""
-    line = next((line for line in reply.split("\n") if re.match(r"Action.*?:", line)), "")
-    named = re.findall(r"(\w+)\(", line)
-    for tool in named:
-        found = re.search(rf"{tool}\((.+?)\)", line)
-        if tool in _TOOLS and found:
-            try:
-                return "Observation: " + _call(tool, re.split(r"\s*,\s*", found[1]), search)
-            except (ValueError, IndexError):
-                search.faults["arguments"] += 1
-                return f"{tool}({found[1]}) cannot be done."
-    search.faults["tool" if named and not set(named) & set(_TOOLS) else "format"] += 1
-    return _NOTHING_TO_DO
+    """Do the first call that can be done in the first line of action, and say what is seen (``predict_single``)."""
+    told = search.task["prompt"]
+    line = next((line for line in reply.split("\n") if re.match(r"Action.*?:", line)), None)
+    seen, fault = told["no_action" if line is None else "no_call"], "format"
+    for tool in re.findall(r"(\w+)\(", line or ""):
+        found = re.search(rf"{tool}\((.+?)\)", line or "")
+        if tool not in _TOOLS or not found:
+            seen, fault = told["no_tool"].replace("{tool}", tool), "format" if tool in _TOOLS else "tool"
+            continue
+        texts = re.split(r"\s*,\s*", found[1])
+        try:
+            return "Observation: " + _call(tool, texts, search)
+        except (ValueError, IndexError):
+            text = told["no_intersection" if tool == "intersection" else "failed"]
+            seen, fault = text.replace("{call}", f"{tool}({', '.join(texts)})"), "arguments"
+    search.faults[fault] += 1
+    return seen
 
 
 def _call(tool: str, texts: list[str], search: _Search) -> str:
