@@ -4,6 +4,10 @@ Nothing is clicked: each step is judged by itself. The ten likeliest elements, b
 five at a time; the one that is chosen is offered again among the next, until at most one is left. The step is right if
 the element that was chosen last is a right one and operation and value are the recorded ones. A step whose right
 element is not among the ten counts 0. A page that does not fit ends the step; upstream asks without it then.
+
+The order in which elements are offered is drawn for each step by itself. Upstream's cannot be had again: its steps
+shuffle with one generator (seed 123) in the order in which its threads come to them (8 in ``AgentLM-7b-eval-all.sh``),
+and its client draws a server from the same generator for each request, so that the order hangs on the replies, too.
 """
 
 from __future__ import annotations
