@@ -117,6 +117,8 @@ def test_an_episode_ends_as_the_harness_says(monkeypatch: pytest.MonkeyPatch) ->
     assert outcome("Action: Operation\nSELECT 1") == ("invalid_action", "")
     assert outcome("I do not know.") == ("invalid_action", "")
     assert outcome(look) == ("task_limit", "")
+    assert outcome(look, look, f"{look}\nFinal Answer: 2") == ("completed", " 2")  # the limit is reached
+    assert outcome(look, f"{look}\nFinal Answer: 2", look) == ("task_limit", "")  # before, the statement counts
     assert bench.play(say(look))[0]["statements"] == 2
     small = Bench.of("agentbench_db", monkeypatch, max_segments=120)
     assert small.play(say(look))[0]["outcome"] == "context_limit"

@@ -175,12 +175,15 @@ def _play(task: Task, database: Database, settings: Settings) -> Any:
             return "", "context_limit", round_number
         reply = yield request
         action = _ACTION.search(reply)
-        if not action or action[1] != "Operation":
-            answer = _ANSWER.search(reply)
-            return (answer[1], "completed", round_number) if answer else ("", "invalid_action", round_number)
+        operates = action is not None and action[1] == "Operation"
+        if not operates or round_number == settings["max_rounds"]:
+            answer = _ANSWER.search(reply)  # upstream looks for one beside the statement that is one too many, too
+            if answer:
+                return answer[1], "completed", round_number
+            return "", "task_limit" if operates else "invalid_action", round_number
         sql = _SQL.search(reply)
-        if round_number == settings["max_rounds"] or not sql:
-            return "", "invalid_action" if not sql else "task_limit", round_number
+        if not sql:
+            return "", "invalid_action", round_number
         result = database.run(sql[1].strip().replace("\n", " "))
         messages += [("assistant", reply), ("user", result)]
     raise AssertionError("the last round returns")
