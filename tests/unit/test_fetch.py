@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agentflan import datasets
 from agentflan.datasets._source import Source, SourceFile
 from agentflan.errors import FileError, NotAvailable
 from agentflan.fetch import fetch
@@ -125,3 +127,66 @@ def test_what_is_there_and_right_is_not_fetched_again(tmp_path: Path, source: So
 def test_a_source_without_an_address_says_what_to_do(tmp_path: Path, source: Source) -> None:
     with pytest.raises(NotAvailable, match="--from"):
         fetch(source, tmp_path / "raw", None, None)
+
+
+def _with_harness(source: Source, server: str) -> Source:
+    """The source, and a file of another address that a folder may lack."""
+    other = SourceFile("b.json", source.files[0].sha256, len(CONTENT), optional=True, url=f"{server}/elsewhere")
+    return Source(licence="MIT", files=(*source.files, other), url="https://no.example")
+
+
+def test_a_file_with_an_address_of_its_own_is_fetched_from_there(tmp_path: Path, source: Source, server: str) -> None:
+    source = _with_harness(source, server)
+    with pytest.raises((FileError, NotAvailable), match="kept"):  # this server cuts whole answers
+        fetch(source, tmp_path / "raw", str(tmp_path / "upstream"), None)
+    fetch(source, tmp_path / "raw", str(tmp_path / "upstream"), None)
+    assert (tmp_path / "raw" / "b.json").read_bytes() == CONTENT
+    places = {file["name"]: file["place"] for file in read_json(tmp_path / "raw" / "receipt.json")["files"]}
+    assert places == {"data/a.json": str(tmp_path / "upstream"), "b.json": f"{server}/elsewhere"}
+
+
+def test_a_folder_that_has_it_is_not_passed_over(tmp_path: Path, source: Source, server: str) -> None:
+    (tmp_path / "upstream" / "b.json").write_bytes(CONTENT)
+    fetch(_with_harness(source, server), tmp_path / "raw", str(tmp_path / "upstream"), None)
+    assert (tmp_path / "raw" / "b.json").read_bytes() == CONTENT
+    assert _Server.asked == []
+
+
+def test_a_manifest_says_all_that_there_is(tmp_path: Path, source: Source, server: str) -> None:
+    entry = {"sha256": source.files[0].sha256, "size": len(CONTENT)}
+    write_json(tmp_path / "MANIFEST.json", {"files": {"upstream/data/a.json": entry}})
+    upstream = str(tmp_path / "upstream")
+    fetch(_with_harness(source, server), tmp_path / "raw", upstream, tmp_path / "MANIFEST.json")
+    assert not (tmp_path / "raw" / "b.json").exists()
+    assert _Server.asked == []
+
+
+def test_a_folder_without_any_file_of_the_source_is_refused(tmp_path: Path, source: Source, server: str) -> None:
+    files = (SourceFile("c.json", optional=True), *_with_harness(source, server).files[1:])
+    with pytest.raises(FileError, match=r"upstream: found none of the files of the source; expected c\.json"):
+        fetch(Source(licence="MIT", files=files), tmp_path / "raw", str(tmp_path / "upstream"), None)
+
+
+def test_a_file_of_the_hub_is_asked_for_by_its_commit(
+    tmp_path: Path, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def download(repo: str, name: str, repo_type: str, revision: str) -> str:
+        asked.append((repo, name, repo_type, revision))
+        return str(tmp_path / "upstream" / name)
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    pinned = Source(licence="MIT", files=source.files, repo="a/b", revision="0" * 40)
+    (file,) = fetch(pinned, tmp_path / "raw", None, None)
+    assert asked == [("a/b", "data/a.json", "dataset", "0" * 40)]
+    assert file.place == "a/b@" + "0" * 40
+
+
+def test_every_dataset_of_the_hub_is_pinned_to_a_whole_commit() -> None:
+    """A short or a moving revision would leave open which bytes come."""
+    sources = {name: datasets.load(name).SOURCE for name in datasets.names()}
+    open_ones = [
+        n for n, source in sources.items() if source.repo and not re.fullmatch("[0-9a-f]{40}", source.revision)
+    ]
+    assert open_ones == []

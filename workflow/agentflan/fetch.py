@@ -17,11 +17,12 @@ _CHUNK = 1 << 20
 
 
 class Fetched(NamedTuple):
-    """A file that is in place."""
+    """A file that is in place, and the folder, address or hub revision that it is from."""
 
     name: str
     sha256: str
     size: int
+    place: str
 
 
 def fetch(
@@ -35,9 +36,10 @@ def fetch(
     Args:
         source: the pinned origin.
         folder: where the files go, under their upstream names.
-        origin: a folder or an address to take them from; the pinned place if None.
+        origin: a folder or an address to take them from; the pinned place if None. What a folder lacks of files with an
+            address of their own is fetched from there.
         manifest: hashes and sizes that replace the pinned ones: ``{"files": {path: {"sha256", "size"}}}``. Its paths
-            are relative to the manifest's folder, which holds `origin`.
+            are relative to the manifest's folder, which holds `origin` and all that there is to take.
         optional: names that are taken along where a folder has them.
 
     Raises:
@@ -45,13 +47,31 @@ def fetch(
         NotAvailable: the hub or the address cannot be reached, or asks for a licence or a token.
     """
     files = list(source.files)
-    if origin and "://" not in origin:
+    if _is_folder(origin):
         files += [SourceFile(name, optional=True) for name in optional]
-        files = [file for file in files if not file.optional or (Path(origin) / file.name).exists()]
+        files = [file for file in files if _is_taken(file, Path(origin), manifest)]
+        if any(not file.url for file in source.files) and all(file.url for file in files):
+            names = ", ".join(file.name for file in source.files if not file.url)
+            raise FileError(origin, "none of the files of the source", names)
     files = [_expected(file, origin, manifest) for file in files]
     fetched = [_fetch_file(source, file, folder, origin) for file in files]
     write_json(folder / "receipt.json", _receipt(source, fetched, origin))
     return fetched
+
+
+def _is_folder(place: str | None) -> bool:
+    return bool(place) and "://" not in place
+
+
+def _is_taken(file: SourceFile, folder: Path, manifest: Path | None) -> bool:
+    return not file.optional or (folder / file.name).exists() or bool(file.url and manifest is None)
+
+
+def _place(source: Source, file: SourceFile, origin: str | None) -> str:
+    """The folder or address that a file is taken from; "" for the hub, or where there is none."""
+    if origin and not (file.url and _is_folder(origin) and not (Path(origin) / file.name).exists()):
+        return origin
+    return file.url or source.url
 
 
 def _expected(file: SourceFile, origin: str | None, manifest: Path | None) -> SourceFile:
@@ -65,19 +85,19 @@ def _expected(file: SourceFile, origin: str | None, manifest: Path | None) -> So
 
 
 def _fetch_file(source: Source, file: SourceFile, folder: Path, origin: str | None) -> Fetched:
-    target = folder / file.name
+    target, place = folder / file.name, _place(source, file, origin)
     if not (target.exists() and file.sha256 and sha256_of(target) == file.sha256):
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f"{target.name}.part")
-        if origin and "://" not in origin:
-            _copy(Path(origin) / file.name, part)
-        elif origin or not source.repo:
-            _download(f"{(origin or source.url).rstrip('/')}/{file.name}", part, file)
+        if _is_folder(place):
+            _copy(Path(place) / file.name, part)
+        elif place or not source.repo:
+            _download(f"{place.rstrip('/')}/{file.name}", part, file)
         else:
             _from_hub(source, file, part)
         _check(part, file)
         part.replace(target)
-    return Fetched(file.name, sha256_of(target), target.stat().st_size)
+    return Fetched(file.name, sha256_of(target), target.stat().st_size, place or f"{source.repo}@{source.revision}")
 
 
 def _copy(path: Path, part: Path) -> None:
@@ -100,12 +120,17 @@ def _download(url: str, part: Path, file: SourceFile) -> None:
     except urllib.error.HTTPError as error:
         if error.code == 416 and have:  # all of it is here
             return
-        raise NotAvailable(f"{url}: the server answers {error.code}") from None
+        raise NotAvailable(f"{url}: the server answers {error.code}; {_by_hand(file)}") from None
     except OSError as error:
-        raise NotAvailable(f"{url}: cannot be reached ({error}); what came so far is kept, run it again") from None
+        kept = "what came so far is kept, run it again"
+        raise NotAvailable(f"{url}: cannot be reached ({error}); {kept}, or {_by_hand(file)}") from None
     received = part.stat().st_size - (have if resumed else 0)
     if length is not None and received < int(length):
         raise FileError(part, f"{received} of {length} bytes", "the whole file", "What came is kept: run it again")
+
+
+def _by_hand(file: SourceFile) -> str:
+    return f"give a folder that holds it as {file.name} with --from"
 
 
 def _from_hub(source: Source, file: SourceFile, part: Path) -> None:
@@ -121,7 +146,7 @@ def _from_hub(source: Source, file: SourceFile, part: Path) -> None:
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise NotAvailable(
             f"{source.repo}@{source.revision}: {file.name} cannot be fetched ({type(error).__name__}); "
-            "check the network, or give a folder that holds it with --from"
+            f"check the network, or {_by_hand(file)}"
         ) from None
     shutil.copyfile(path, part)
 

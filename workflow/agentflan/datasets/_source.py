@@ -14,12 +14,15 @@ class SourceFile:
         sha256: hex digest, or None where upstream publishes none that could be checked.
         size: bytes, or None.
         optional: whether a folder that is given in place of the source may lack it.
+        url: base address of a file that lies elsewhere than its source, or "". A folder that is given may lack it: it
+            is fetched from here then.
     """
 
     name: str
     sha256: str | None = None
     size: int | None = None
     optional: bool = False
+    url: str = ""
 
 
 @dataclass(frozen=True)
