@@ -1,8 +1,9 @@
 """What the held-in tasks of AgentBench share, as AgentTuning plays them: a dialogue that starts with the instruction.
 
-Upstream's instructions and demonstrations are other people's text: they are read from ``prompt.json`` beside the tasks
-(``{"instruction": …, "acknowledgement": …, "demonstration": [user, assistant, …]}``, and texts of the single
-benchmark). Without it a short wording of ours is used, and the score says so.
+Upstream's instructions and demonstrations are other people's text: they are read from the harness's own files beside
+the tasks (`agentflan.datasets._harness`), or from a ``prompt.json``, which stands before these (``{"instruction": …,
+"acknowledgement": …, "demonstration": [user, assistant, …]}``, and texts of the single benchmark). Without them a short
+wording of ours is used, and the score says so.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agentflan.benchmarks._protocol import Request, Settings
+from agentflan.datasets import _harness
 from agentflan.errors import ConfigError, RecordError
 from agentflan.files import read_json
 
@@ -35,15 +37,16 @@ def read_prompt(folder: Path, own: Prompt) -> Prompt:
 
     Args:
         folder: the benchmark's raw folder.
-        own: our own wording; `prompt.json` replaces what it names.
+        own: our own wording; `prompt.json`, else the harness's files, replace what they name.
 
     Raises:
+        FileError: a file of the harness has another form.
         RecordError: a text that the benchmark does not know, or of another type; a demonstration that ends in a user's
             turn, which no reply would follow.
     """
     path = folder / "prompt.json"
     if not path.exists():
-        return own | {"source": OWN_WORDING}
+        return own | (_harness.read_prompt(folder) or {"source": OWN_WORDING})
     found = read_json(path)
     for key, value in found.items():
         if key not in own or not isinstance(value, type(own[key])):

@@ -3,7 +3,7 @@
 `alfworld` plays the games of the package, which must be downloaded; `embedded` plays small households of our own, with
 the same commands and kinds of tasks. A command that is not possible is taken for the most similar one that is. Upstream
 drops games that raised an error from the denominator; here they count 0. Its demonstrations are one a category, under
-the names that its file `alfworld_multiturn_react.json` gives them; put them into `prompt.json` as "demonstrations".
+the names that its file `alfworld_multiturn_react.json` gives them ("demonstrations" of a `prompt.json`).
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from agentflan.datasets import _harness
 from agentflan.datasets._source import Source, SourceFile
 from agentflan.errors import RecordError
 from agentflan.files import read_json, read_jsonl
@@ -18,7 +19,11 @@ KIND = "tasks"
 SOURCE = Source(
     licence="Apache-2.0",
     url="https://raw.githubusercontent.com/THUDM/AgentBench/578c5e9f706fc2dd96188ca6c8cf9095ca0c6528/data/alfworld",
-    files=(SourceFile("standard.json", "4c576333113019a65fef8e0648031a54dd5f75165686e7f3d4e3cfe98e0781df"),),
+    files=(
+        SourceFile("standard.json", "4c576333113019a65fef8e0648031a54dd5f75165686e7f3d4e3cfe98e0781df"),
+        _harness.ALFWORLD,
+        _harness.ALFWORLD_SHOWN,
+    ),
     rows=50,
 )
 OPTIONAL_FILES = ("households.jsonl", "prompt.json")

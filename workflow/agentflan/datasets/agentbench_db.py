@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from agentflan.datasets import _harness
 from agentflan.datasets._source import Source, SourceFile
 from agentflan.errors import FileError, RecordError
 from agentflan.files import read_jsonl
@@ -13,12 +14,14 @@ from agentflan.files import read_jsonl
 KIND = "tasks"
 SOURCE = Source(
     licence="Apache-2.0",
-    url="https://raw.githubusercontent.com/THUDM/AgentTuning/e33a45d7eab2b63cac4d1956da1e6377fca9fcc7"
-    "/AgentBench.old/data/dbbench",
-    files=(SourceFile("standard.jsonl", "d1ac4d67ec39fad083c38944972e392ff100257c755361ee63eaef608ddafcb3"),),
+    url=f"{_harness.AGENTBENCH}/data/dbbench",
+    files=(
+        SourceFile("standard.jsonl", "d1ac4d67ec39fad083c38944972e392ff100257c755361ee63eaef608ddafcb3"),
+        _harness.DB,
+    ),
     rows=300,
 )
-OPTIONAL_FILES = ("prompt.json",)  # instruction of the harness
+OPTIONAL_FILES = ("prompt.json",)  # another instruction than the harness's
 CHANGING = ("INSERT", "DELETE", "UPDATE")  # tasks that change the table
 
 

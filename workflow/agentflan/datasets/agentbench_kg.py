@@ -6,20 +6,29 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from agentflan.datasets import _harness
 from agentflan.datasets._source import Source, SourceFile
 from agentflan.errors import FileError, RecordError
 from agentflan.files import read_json
 
 KIND = "tasks"
+_ONTOLOGY = f"{_harness.AGENTBENCH}/src/tasks/knowledgegraph/ontology"
 SOURCE = Source(
     licence="Apache-2.0",
-    url="https://raw.githubusercontent.com/THUDM/AgentTuning/e33a45d7eab2b63cac4d1956da1e6377fca9fcc7"
-    "/AgentBench.old/data/knowledgegraph",
-    files=(SourceFile("std.json", "1265d4e35602b126d2bd947fcb1c17722e08ff5076c5282508e3530ede18109c"),),
+    url=f"{_harness.AGENTBENCH}/data/knowledgegraph",
+    files=(
+        SourceFile("std.json", "1265d4e35602b126d2bd947fcb1c17722e08ff5076c5282508e3530ede18109c"),
+        _harness.KG,
+        _harness.harness_file(  # the relations and attributes that its tools list
+            "vocab.json", "6a178fa7f348631d816e37a384a89039b6ef1903c8797c4a20fbe97074ba6453", 1_137_427, _ONTOLOGY
+        ),
+        _harness.harness_file(  # what a relation leads to
+            "fb_roles", "052ec0a1083b5cf83cfbf7f56f5d864e363382e3210e9a482da6e52ca37392ba", 1_902_419, _ONTOLOGY
+        ),
+    ),
     rows=150,
 )
-# The harness's instruction; the relations that it lists (`vocab.json`) and what they lead to (`fb_roles`).
-OPTIONAL_FILES = ("prompt.json", "vocab.json", "fb_roles")
+OPTIONAL_FILES = ("prompt.json",)  # another instruction and demonstration than the harness's
 _FIELDS = {"question": str, "entities": dict, "actions": list, "answer": list}
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from agentflan.datasets import _harness
 from agentflan.datasets._source import Source, SourceFile
 from agentflan.errors import FileError, RecordError
 from agentflan.files import read_json
@@ -20,10 +21,19 @@ KIND = "tasks"
 SOURCE = Source(
     licence="CC BY 4.0",
     url="",  # the test pages are in an archive with a password and in AgentBench's image: give a folder with both files
-    files=(SourceFile("data_std.json"), SourceFile("scores_all_data.pkl")),
+    files=(
+        SourceFile("data_std.json"),
+        SourceFile("scores_all_data.pkl"),
+        _harness.harness_file(  # wording and demonstration of the harness
+            "llm_prompt_cot.json",
+            "c2ae04794d0d6841d4e727c9bacc081b53db9d9a73a8cc4241d9885bf47826c4",
+            5_153,
+            f"{_harness.AGENTBENCH}/data/mind2web/prompt",
+        ),
+    ),
     rows=1173,
 )
-OPTIONAL_FILES = ("prompt.json", "llm_prompt_cot.json")  # wording and demonstration of the harness
+OPTIONAL_FILES = ("prompt.json",)
 _PLAIN = {("numpy", "dtype"), ("numpy.core.multiarray", "scalar"), ("numpy._core.multiarray", "scalar")}
 
 Ranks = dict[str, dict[str, int]]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from agentflan.datasets import _harness
 from agentflan.datasets._source import Source, SourceFile
 from agentflan.errors import FileError, RecordError
 from agentflan.files import read_json
@@ -40,10 +41,11 @@ SOURCE = Source(
             for group, names in _SCRIPTS.items()
             for name in names.split()
         ),
+        _harness.OS,
     ),
     rows=144,
 )
-OPTIONAL_FILES = ("prompt.json",)  # instruction and demonstration of the harness
+OPTIONAL_FILES = ("prompt.json",)  # another instruction and demonstration than the harness's
 LANGUAGES = ("bash", "python")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from agentflan.datasets import _harness
 from agentflan.datasets._source import Source, SourceFile
 from agentflan.errors import FileError, RecordError
 from agentflan.files import read_json
@@ -23,6 +24,7 @@ SOURCE = Source(
         SourceFile("items_shuffle_1000.json"),
         SourceFile("items_ins_v2_1000.json"),
         SourceFile("items_human_ins.json"),
+        _harness.WEBSHOP,
     ),
 )
 OPTIONAL_FILES = ("prompt.json",)

@@ -1,7 +1,8 @@
 """ScienceWorld's episodes: a task of the simulator and one of its variations. The simulator brings everything else.
 
 Without a file they are AgentTuning's 270: of each task's test split at most ten, shuffled with seed 1. Otherwise
-``episodes.jsonl`` lists them, one a line: ``{"id", "set", "task", "variation"}``.
+``episodes.jsonl`` lists them, one a line: ``{"id", "set", "task", "variation"}``. AgentTuning's instruction and its
+demonstrations are fetched beside them.
 """
 
 from __future__ import annotations
@@ -11,12 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from agentflan.datasets import _harness
 from agentflan.datasets._source import Source
 from agentflan.errors import RecordError
-from agentflan.files import read_jsonl
+from agentflan.files import read_json, read_jsonl
 
 KIND = "tasks"
-SOURCE = Source(licence="Apache-2.0", files=(), rows=270)  # the episodes are those of the package `scienceworld`
+SOURCE = Source(  # the episodes are those of the package `scienceworld`
+    licence="Apache-2.0 (simulator); none declared for AgentTuning's texts",
+    files=(_harness.SCIWORLD, _harness.SCIWORLD_SHOWN),
+    rows=270,
+)
 OPTIONAL_FILES = ("episodes.jsonl", "prompt.json")
 PROTOCOL_SET = "agenttuning"
 
@@ -66,6 +72,27 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
         yield row | {"number": _NUMBERS[row["task"]]}
 
 
+def read_prompt(folder: Path) -> dict[str, Any]:
+    """What an episode begins with: "instruction", the turns of a dialogue by task number ("0" … "29"), and "source".
+
+    From ``prompt.json``, else from AgentTuning's files; empty without them.
+
+    Raises:
+        FileError: AgentTuning's code has another form.
+        RecordError: a dialogue is no list of texts that ends in the agent's turn.
+    """
+    own, code = folder / "prompt.json", folder / _harness.SCIWORLD.name
+    if own.exists():
+        return _dialogues(own) | {"source": own.name}
+    if code.exists():
+        shown = _dialogues(folder / _harness.SCIWORLD_SHOWN.name)
+        return shown | {
+            "instruction": _harness.Code(code).literal("INIT_PROMPT"),
+            "source": _harness.SCIWORLD_SHOWN.name,
+        }
+    return {}
+
+
 def protocol_episodes() -> Iterator[dict[str, Any]]:
     """AgentTuning's 270 episodes."""
     for task, (first, count) in TEST_SPLITS.items():
@@ -73,6 +100,15 @@ def protocol_episodes() -> Iterator[dict[str, Any]]:
         random.Random(1).shuffle(variations)
         for variation in variations[: _FEWER.get(_NUMBERS[task], _AT_MOST)]:
             yield {"id": f"{task}_{variation}", "set": PROTOCOL_SET, "task": task, "variation": variation}
+
+
+def _dialogues(path: Path) -> dict[str, Any]:
+    found = read_json(path)
+    for key, turns in found.items():
+        good = isinstance(turns, list) and all(isinstance(turn, str) for turn in turns) and len(turns) % 2 == 0
+        if not good and not (key == "instruction" and isinstance(turns, str)):
+            raise RecordError(path, 1, key, type(turns).__name__, "an even number of texts: user, assistant, …")
+    return found
 
 
 def _listed(path: Path) -> Iterator[dict[str, Any]]:
