@@ -51,8 +51,8 @@ def fetch(
         files += [SourceFile(name, optional=True) for name in optional]
         files = [file for file in files if _is_taken(file, Path(origin), manifest)]
         if any(not file.url for file in source.files) and all(file.url for file in files):
-            names = ", ".join(file.name for file in source.files if not file.url)
-            raise FileError(origin, "none of the files of the source", names)
+            names = [*(file.name for file in source.files if not file.url), *optional]
+            raise FileError(origin, "none of the files of the source", ", ".join(names))
     files = [_expected(file, origin, manifest) for file in files]
     fetched = [_fetch_file(source, file, folder, origin) for file in files]
     write_json(folder / "receipt.json", _receipt(source, fetched, origin))

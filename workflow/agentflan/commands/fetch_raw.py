@@ -1,7 +1,8 @@
 """Fetch the raw files of a dataset by pinned revision, check their hashes, and write a receipt.
 
 Files that are there and right are not fetched again; cut-off downloads are gone on with. `--from` takes a folder or an
-address instead of the pinned place; of a folder, only the files that are taken are recorded as read.
+address instead of the pinned place; of a folder, only the files that are taken are recorded as read. The prompt of a
+harness that a folder lacks still comes from the pinned address, unless a manifest says all that there is.
 """
 
 from __future__ import annotations
