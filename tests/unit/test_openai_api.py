@@ -23,6 +23,7 @@ from agentflan.cli import main
 from agentflan.episodes import play_all
 from agentflan.errors import AgentFlanError, ConfigError, NotAvailable
 from agentflan.files import read_json, read_jsonl
+from agentflan.study import ApiModel
 
 KEY = "sk-canary-5f1c0d"
 BENCHMARK = SimpleNamespace(NAME="count")
@@ -164,6 +165,49 @@ def test_choices_are_read_from_a_free_reply(
 def test_an_unknown_api_setting_is_refused(server: ModelServer, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"key api: found speed; expected .*attempts"):
         ask(server, tmp_path, CHAT, speed=3)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("concurrency", 0, "expected greater than 0"),  # no request would ever have its turn
+        ("concurrency", "a", "expected a valid integer"),
+        ("attempts", 0, "expected greater than 0"),
+        ("timeout", "x", "expected a valid number"),
+        ("timeout", float("nan"), "expected a finite number"),
+        ("temperature", float("inf"), "expected a finite number"),
+        ("cache", 5, "expected a valid string"),
+        ("base_url", 5, "expected a valid string"),
+        ("key_name", 5, "expected a valid string"),
+        ("max_total_tokens", "5", "expected a valid integer"),
+        ("max_cost", -1.0, "expected greater than or equal to 0"),
+        ("limit_name", "foo", "expected 'max_tokens' or 'max_completion_tokens'"),
+        ("raw", "zz", "expected 'chat' or 'completions'"),
+        ("model", "gpt", "expected --model alone"),
+    ],
+)
+def test_a_wrong_api_setting_is_refused_before_anything_is_asked(
+    server: ModelServer, tmp_path: Path, key: str, value: Any, expected: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        ask(server, tmp_path, CHAT, **{key: value})
+    assert str(caught.value).startswith(f"settings of count: key api.{key}: found {value!r}; {expected}")
+    assert server.asked == []
+
+
+def test_every_wrong_api_setting_is_named(server: ModelServer, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        ask(server, tmp_path, CHAT, attempts=0, seed=1.5)
+    assert [problem.split(":")[1] for problem in caught.value.problems] == [" key api.seed", " key api.attempts"]
+
+
+def test_the_api_settings_of_a_study_are_those_of_the_backend() -> None:
+    """A study hands over what it has checked, so the backend must take all of it."""
+    block = ApiModel(model="m", max_total_tokens=5).model_dump(exclude={"model"})
+
+    openai_api.start("m", BENCHMARK, {"api": block | {"cache": "c"}})
+    with pytest.raises(ConfigError, match="key api: found 5; expected an object"):
+        openai_api.start("m", BENCHMARK, {"api": 5})
 
 
 # ---- what goes wrong -------------------------------------------------------------------------------------------------
