@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from answering import AnsweringHandler
 
 from agentflan.errors import AgentFlanError, ConfigError, NotAvailable, RecordError
-from agentflan.replies import ReplySettings, cache_key, fetch_replies
-from agentflan.reply_cache import read_answers
+from agentflan.files import dump_line
+from agentflan.replies import Question, ReplySettings, ask, cache_key, fetch_replies
+from agentflan.reply_cache import Answer, append_answer, read_answers
 
 KEY = "sk-made-up-key-for-tests"
 QUICK = ReplySettings(
@@ -35,7 +37,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.tries: dict[str, int] = {}
-        self.faults: Callable[[str, int], str | int | None] = lambda text, attempt: None
+        self.faults: Callable[[str, int], str | int | bytes | dict[str, Any] | None] = lambda text, attempt: None
         self.lock, self.open, self.most_open = threading.Lock(), 0, 0
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -69,10 +71,13 @@ class _Handler(AnsweringHandler):
             self.send(fault, json.dumps({"error": error}))
         elif fault == "empty":
             self.send(200, json.dumps({"choices": []}))
+        elif isinstance(fault, bytes):
+            self.send(200, fault.decode())
         else:
             message = {"role": "assistant", "content": f"echo {text}"}
             usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
             answer = {"id": "1", "choices": [{"index": 0, "message": message}], "usage": usage}
+            answer |= fault if isinstance(fault, dict) else {}
             self.send(200, json.dumps(answer), cut=fault == "cut")
 
 
@@ -191,3 +196,154 @@ def test_without_a_key_the_error_says_what_to_set(tmp_path: Path, monkeypatch: p
 
     with pytest.raises(NotAvailable, match="OPENAI_API_KEY is not set"):
         fetch_replies([talk("a")], tmp_path / "replies.jsonl", QUICK)
+
+
+# ---- what is no reply ------------------------------------------------------------------------------------------------
+
+
+def question(text: str) -> Question:
+    return Question(cache_key("parrot", talk(text)), {"messages": talk(text), "max_tokens": 20})
+
+
+def holding(content: Any) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "message": {"role": "assistant", "content": content}}]}
+
+
+ODD = {
+    "a number": holding(5),
+    "an object": holding({"text": "a"}),
+    "parts that are none": holding(["a"]),
+    "a part without text": holding([{"type": "text", "text": None}]),
+    "a message that is none": {"choices": [{"message": "a"}]},
+    "a choice that is none": {"choices": [None]},
+    "no choice": {"choices": []},
+    "a text for choices": {"choices": "abc"},
+    "an object for choices": {"choices": {"0": 1}},
+    "nested without end": b"[" * 100_000 + b"]" * 100_000,
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_reply_is_tried_again_and_ends_as_the_fault_of_its_request_alone(
+    odd: str, server: Server, tmp_path: Path
+) -> None:
+    server.faults = lambda text, attempt: ODD[odd] if text == "odd" else None
+    cache = tmp_path / "replies.jsonl"
+
+    answers = ask([question(text) for text in ("a", "odd", "b")], cache, QUICK)
+
+    assert [(answer.text, answer.fault) for answer in answers] == [("echo a", ""), ("", "api_error"), ("echo b", "")]
+    assert server.tries == {"a": 1, "odd": QUICK.attempts, "b": 1}
+    assert len(read_answers(cache)) == 2  # it is asked for again in the next run
+
+
+def test_an_odd_reply_may_pass(server: Server, tmp_path: Path) -> None:
+    server.faults = lambda text, attempt: ODD["a number"] if attempt == 1 else None
+    assert fetch_replies([talk("a")], tmp_path / "replies.jsonl", QUICK) == ["echo a"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reply"),
+    [
+        ([{"type": "text", "text": "one "}, {"type": "text", "text": "two"}], "one two"),
+        ([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "two"}], "two"),
+        ("half \ud83d of a pair", "half \ufffd of a pair"),
+        ("a pair \ud83d\ude00", "a pair 😀"),
+    ],
+)
+def test_parts_are_joined_and_halves_of_pairs_replaced(
+    content: Any, reply: str, server: Server, tmp_path: Path
+) -> None:
+    server.faults = lambda text, attempt: holding(content)
+    cache = tmp_path / "replies.jsonl"
+
+    assert fetch_replies([talk("a")], cache, QUICK) == [reply]
+    assert [answer.text for answer in read_answers(cache).values()] == [reply]
+
+
+def test_a_fault_of_our_own_is_raised_when_the_others_are_kept(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def store(path: Path, key: str, model: str, answer: Answer) -> None:
+        if answer.text == "echo a":
+            raise OSError(28, "No space left on device")
+        append_answer(path, key, model, answer)
+
+    monkeypatch.setattr("agentflan.replies.append_answer", store)
+    server.faults = lambda text, attempt: "slow" if text != "a" else None
+    cache = tmp_path / "replies.jsonl"
+
+    with pytest.raises(OSError, match="No space left"):
+        ask([question(text) for text in ("a", "b", "c")], cache, replace(QUICK, timeout=5.0))
+    assert {answer.text for answer in read_answers(cache).values()} == {"echo b", "echo c"}
+
+
+@pytest.mark.parametrize("address", ["::bad", "http://", "http://127.0.0.1:99999/v1", "no address", "\n"])
+def test_what_is_no_address_is_a_wrong_setting(server: Server, tmp_path: Path, address: str) -> None:
+    with pytest.raises(ConfigError, match=r"base_url .* is no address; expected the address of a server"):
+        fetch_replies([talk("a")], tmp_path / "replies.jsonl", replace(QUICK, base_url=address))
+
+
+# ---- counts that are none --------------------------------------------------------------------------------------------
+
+BOOKED = (len("a") // 3 + 8, QUICK.max_tokens)
+
+
+@pytest.mark.parametrize(
+    ("usage", "counts"),
+    [
+        ({"prompt_tokens": 7, "completion_tokens": 0}, (7, 0)),
+        ({"prompt_tokens": -7, "completion_tokens": -9}, BOOKED),
+        ({"prompt_tokens": "7", "completion_tokens": 2.5}, BOOKED),
+        ({"prompt_tokens": True, "completion_tokens": None}, BOOKED),
+        ({"prompt_tokens": 7}, (7, QUICK.max_tokens)),
+        ({}, BOOKED),
+        (None, BOOKED),
+        ("7", BOOKED),
+        ([7], BOOKED),
+    ],
+)
+def test_a_count_that_is_none_is_as_high_as_what_was_booked(
+    usage: Any, counts: tuple[int, int], server: Server, tmp_path: Path
+) -> None:
+    server.faults = lambda text, attempt: {"usage": usage}
+    cache = tmp_path / "replies.jsonl"
+
+    (answer,) = ask([question("a")], cache, QUICK)
+
+    assert answer == Answer("echo a", *counts)
+    assert list(read_answers(cache).values()) == [answer]  # so the next run counts it, too
+
+
+@pytest.mark.parametrize("count", [-(10**6), None, 3])
+def test_no_count_of_a_server_lets_the_cap_be_passed(count: int | None, server: Server, tmp_path: Path) -> None:
+    server.faults = lambda text, attempt: {"usage": {"prompt_tokens": count, "completion_tokens": count}}
+    capped = replace(QUICK, prompt_price=None, max_total_tokens=3 * sum(BOOKED), concurrency=1)
+
+    for _ in range(2):
+        with pytest.raises(AgentFlanError, match="spending cap"):
+            ask([question(str(number)) for number in range(99)], tmp_path / "replies.jsonl", capped)
+    assert sum(server.tries.values()) == (3 if count != 3 else 1 + 2 * sum(BOOKED) // 6)
+
+
+@pytest.mark.parametrize("count", [-100, "1", 1.5, True, None, [1]])
+def test_a_line_whose_counts_are_none_is_counted_by_its_texts(count: Any, server: Server, tmp_path: Path) -> None:
+    cache, capped = tmp_path / "replies.jsonl", replace(QUICK, prompt_price=None, max_total_tokens=28 + 28)
+    line = {"key": question("a").key, "reply": "x" * 60, "prompt_tokens": count, "completion_tokens": count}
+    cache.write_text(dump_line(line))
+
+    with pytest.raises(AgentFlanError, match=r"spending cap.*so far \$0.0001, 36 tokens"):  # 8 asked, 28 replied
+        ask([question("a"), question("b")], cache, capped)
+    assert server.tries == {}
+
+
+@pytest.mark.parametrize("line", [b"[" * 100_000, b"\xff\xfe", b"5", b"[]", b'{"key":"a","reply":null}'])
+def test_a_line_that_is_no_reply_is_named(line: bytes, tmp_path: Path) -> None:
+    (tmp_path / "replies.jsonl").write_bytes(b'{"key":"x","reply":"y"}\n' + line + b"\n")
+    with pytest.raises(RecordError, match=r"replies\.jsonl: record 2: found .*; expected a JSON object"):
+        read_answers(tmp_path / "replies.jsonl")
+
+
+def test_half_a_pair_in_a_line_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "replies.jsonl").write_text('{"key":"x","reply":"a\\ud800"}\n')
+    assert read_answers(tmp_path / "replies.jsonl")["x"].text == "a\ufffd"

@@ -117,7 +117,12 @@ class Purse:
 def prompt_tokens(body: dict[str, Any]) -> int:
     """About how many tokens a request's prompt has; rather too many."""
     texts = [body["prompt"]] if "prompt" in body else [turn["content"] for turn in body["messages"]]
-    return sum(len(text.encode()) // _BYTES_A_TOKEN + _TOKENS_A_TURN for text in texts)
+    return sum(map(text_tokens, texts))
+
+
+def text_tokens(text: str) -> int:
+    """About how many tokens a turn has; rather too many."""
+    return len(text.encode()) // _BYTES_A_TOKEN + _TOKENS_A_TURN
 
 
 def canonical(value: Any) -> bytes:

@@ -18,10 +18,10 @@ from pathlib import Path
 from time import time
 from typing import Any, NamedTuple
 
-from agentflan.errors import AgentFlanError, NotAvailable
-from agentflan.purse import Cost, Purse, Tariff, canonical, prompt_tokens
+from agentflan.errors import AgentFlanError, ConfigError, NotAvailable
+from agentflan.purse import Cost, Purse, Tariff, canonical, prompt_tokens, text_tokens
 from agentflan.randomness import unit
-from agentflan.reply_cache import Answer, append_answer, read_answers
+from agentflan.reply_cache import Answer, append_answer, count_of, read_answers, writable
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ Messages = list[dict[str, str]]
 
 _RETRIED = (408, 409, 429)  # besides every status from 500 on
 _QUOTA = "insufficient_quota"  # comes as 429, but waiting does not help
+_HIGHEST_PORT = 65_535
 _TOO_LONG = ("context_length_exceeded", "context length", "maximum context")  # OpenAI's code; words of local servers
 
 
@@ -126,8 +127,8 @@ def ask(questions: Sequence[Question], cache: Path, settings: ReplySettings) -> 
     """The answers, in order; what the cache holds is not asked again.
 
     Raises:
-        ConfigError: no cap that can be kept is set.
-        NotAvailable: no key is set, or the server lets nobody in or was never reached.
+        ConfigError: no cap that can be kept is set, or `base_url` is no address.
+        NotAvailable: no key is set, or the server lets nobody in, was never reached or answers nothing well.
         AgentFlanError: the cap is reached, or the server went away; what was answered before stays in the cache.
     """
     known = read_answers(cache)
@@ -135,8 +136,7 @@ def ask(questions: Sequence[Question], cache: Path, settings: ReplySettings) -> 
     if missing:
         _check_key(settings)
         settings.tariff.check(settings.model)
-        spent = [settings.tariff.cost(old.prompt_tokens or 0, old.reply_tokens or 0) for old in known.values()]
-        before = Cost(sum(cost.dollars for cost in spent), sum(cost.tokens for cost in spent))
+        before = _spent_before(known, questions, settings)
         log.info(_estimate_sentence(list(missing.values()), before, settings))
         known |= asyncio.run(_ask_all(list(missing.values()), cache, before, bool(known), settings))
     return [known[question.key] for question in questions]
@@ -145,6 +145,17 @@ def ask(questions: Sequence[Question], cache: Path, settings: ReplySettings) -> 
 def highest_cost(body: dict[str, Any], settings: ReplySettings) -> Cost:
     """What one try costs whose reply is as long as allowed."""
     return settings.tariff.cost(prompt_tokens(body), _longest_reply(body))
+
+
+def _spent_before(known: dict[str, Answer], questions: Sequence[Question], settings: ReplySettings) -> Cost:
+    """What the file's replies have cost. Where a line does not say, its texts tell; a prompt's only if it is asked."""
+    bodies, spent = {question.key: question.body for question in questions}, Cost()
+    for key, answer in known.items():
+        asked, replied = answer.prompt_tokens, answer.reply_tokens
+        if asked is None:
+            asked = prompt_tokens(bodies[key]) if key in bodies else 0
+        spent = spent.plus(settings.tariff.cost(asked, text_tokens(answer.text) if replied is None else replied))
+    return spent
 
 
 def _longest_reply(body: dict[str, Any]) -> int:
@@ -175,7 +186,7 @@ class _Desk:
     purse: Purse
     answered: bool
     answers: dict[str, Answer] = field(default_factory=dict)
-    failure: AgentFlanError | None = None
+    failure: Exception | None = None
 
 
 async def _ask_all(
@@ -190,7 +201,9 @@ async def _ask_all(
     if desk.failure:
         raise desk.failure
     if not desk.answered and desk.answers:  # a server that refuses everything is asked wrongly
-        raise NotAvailable(f"{settings.model} refused every request (status 4xx); see its settings")
+        raise NotAvailable(
+            f"{settings.model} answered no request (status 4xx, or no reply in what it sent); see its settings"
+        )
     return desk.answers
 
 
@@ -210,7 +223,16 @@ async def _open_client(settings: ReplySettings) -> AsyncIterator[Any]:
     for noisy in ("httpx", "httpx2", "openai"):  # they log addresses, which may hold a password
         logging.getLogger(noisy).setLevel(logging.WARNING)
     options = {"api_key": settings.key(), "base_url": settings.base_url, "timeout": settings.timeout}
-    async with AsyncOpenAI(**options, max_retries=0) as client:
+    try:
+        opened = AsyncOpenAI(**options, max_retries=0)
+        if not opened.base_url.host or (opened.base_url.port or 0) > _HIGHEST_PORT:
+            raise ValueError
+    except Exception:  # the client's URLs have errors of their own; what they say may hold a password
+        expected = "expected the address of a server, such as http://host:8000/v1"
+        raise ConfigError(
+            [f"model {settings.model}: base_url (or OPENAI_BASE_URL) is no address; {expected}"]
+        ) from None
+    async with opened as client:
         yield client
 
 
@@ -221,13 +243,13 @@ async def _ask_one(question: Question, desk: _Desk) -> None:
             return
         try:
             answer = await _try_until_answered(question, desk)
-        except AgentFlanError as error:
+            if not answer.fault:
+                append_answer(desk.cache, question.key, desk.settings.model, answer)
+        except Exception as error:  # whatever it is, it is raised when the others have been answered and kept
             desk.failure = desk.failure or error
             return
     desk.answers[question.key] = answer
-    if not answer.fault:
-        desk.answered = True
-        append_answer(desk.cache, question.key, desk.settings.model, answer)
+    desk.answered = desk.answered or not answer.fault
 
 
 async def _try_until_answered(question: Question, desk: _Desk) -> Answer:
@@ -245,14 +267,14 @@ async def _try_until_answered(question: Question, desk: _Desk) -> Answer:
             trouble = _read_trouble(error, settings)
             await desk.purse.settle(highest, highest if trouble.paid else Cost())
         else:
-            await desk.purse.settle(highest, _real_cost(answer, highest, settings))
+            await desk.purse.settle(highest, settings.tariff.cost(answer.prompt_tokens, answer.reply_tokens))
             return answer
-        if trouble.fault:
-            log.info(f"{settings.model}: {trouble.sentence}; counted as {trouble.fault}")
-            return Answer("", fault=trouble.fault)
         pause = max(_pause(question.key, attempt, settings), trouble.wait)
         if trouble.final or trouble.wait > settings.longest_pause:
             break
+    if trouble.fault:
+        log.info(f"{settings.model}: {trouble.sentence}; counted as {trouble.fault}")
+        return Answer("", fault=trouble.fault)
     kind = AgentFlanError if desk.answered and not trouble.final else NotAvailable
     raise kind(
         f"{settings.model} gave no reply ({trouble.sentence}); the replies received are kept: repeat the command "
@@ -264,28 +286,45 @@ async def _send(body: dict[str, Any], desk: _Desk) -> Answer:
     """One try.
 
     Raises:
-        ValueError: what came back is no reply.
+        ValueError: what came back is no reply; `_OddReply` if it is of this kind because of what was asked.
     """
     chat = "messages" in body
     endpoint = desk.client.chat.completions if chat else desk.client.completions
     async with asyncio.timeout(desk.settings.timeout):
         completion = await endpoint.create(model=desk.settings.model, **body)
+    choices = getattr(completion, "choices", None)
+    if choices is None:
+        raise ValueError("no completion")  # such as a proxy's page
     try:
-        choice, usage = completion.choices[0], completion.usage
-        text = (choice.message.content if chat else choice.text) or ""
-        tokens = (usage.prompt_tokens, usage.completion_tokens) if usage else (None, None)
-    except (AttributeError, TypeError, IndexError):  # a body that is no completion, such as a proxy's page
-        raise ValueError("no completion") from None
+        text = _text(choices[0].message.content if chat else choices[0].text)
+    except (AttributeError, TypeError, LookupError):  # the client checks no types
+        raise _OddReply("choices that hold no text") from None
     if not (text or desk.settings.may_be_empty):
         raise ValueError("an empty reply")
-    return Answer(text.replace(desk.settings.key(), "[key]"), *tokens)
+    usage = getattr(completion, "usage", None)
+    asked, replied = (count_of(getattr(usage, name, None)) for name in ("prompt_tokens", "completion_tokens"))
+    return Answer(
+        text.replace(desk.settings.key(), "[key]"),
+        prompt_tokens(body) if asked is None else asked,  # what was booked, where the server does not count
+        _longest_reply(body) if replied is None else replied,
+    )
 
 
-def _real_cost(answer: Answer, highest: Cost, settings: ReplySettings) -> Cost:
-    """By the server's own count; the highest cost where it does not count."""
-    if answer.prompt_tokens is None or answer.reply_tokens is None:
-        return highest
-    return settings.tariff.cost(answer.prompt_tokens, answer.reply_tokens)
+class _OddReply(ValueError):
+    """The server has answered, and what it says cannot be read as a reply to this request."""
+
+
+def _text(content: Any) -> str:
+    """A reply's text; that of its text parts, where a server sends a list of parts.
+
+    Raises:
+        TypeError, LookupError: it is neither.
+    """
+    if isinstance(content, list):
+        content = "".join([part["text"] for part in content if part["type"] == "text"])
+    if not isinstance(content, str | None):
+        raise TypeError
+    return writable(content or "")
 
 
 def _pause(key: str, attempt: int, settings: ReplySettings) -> float:
@@ -300,8 +339,8 @@ class _Trouble(NamedTuple):
     Attributes:
         sentence: in our own words: the server's may repeat the key.
         wait: seconds that the server asks to wait.
-        fault: the request's own fault, with which the run goes on; "" if it is not.
-        final: no further try of any request would help.
+        fault: the request's own fault, with which the run goes on after its last try; "" if it is not.
+        final: no further try would help.
         paid: the server may have done its work, and charge for it.
     """
 
@@ -320,6 +359,8 @@ def _read_trouble(error: Exception, settings: ReplySettings) -> _Trouble:
     """
     from openai import OpenAIError
 
+    if isinstance(error, _OddReply | RecursionError):  # the latter: a body that is nested without end
+        return _Trouble(f"odd reply: {error}", fault="api_error", paid=True)
     if not isinstance(error, OpenAIError | ValueError | TimeoutError):
         raise error
     status = getattr(error, "status_code", None)
@@ -335,7 +376,7 @@ def _read_trouble(error: Exception, settings: ReplySettings) -> _Trouble:
         return _Trouble(f"status {status}", wait=_asked_wait(error))
     words = f"{getattr(error, 'code', '')} {error}".lower()
     fault = "context_limit" if any(sign in words for sign in _TOO_LONG) else "api_error"
-    return _Trouble(f"status {status}", fault=fault)
+    return _Trouble(f"status {status}", fault=fault, final=True)
 
 
 def _asked_wait(error: Any) -> float:
@@ -347,5 +388,5 @@ def _asked_wait(error: Any) -> float:
         pass
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return 0.0

@@ -1,7 +1,8 @@
 """The file of replies: one JSON object a line, ``{"key", "model", "reply", "prompt_tokens", "completion_tokens"}``.
 
-Only ``key`` and ``reply`` are needed. Lines are only ever appended, whole, under a lock of the file, so processes may
-share it, and a run that was killed goes on where it stopped. No key of a server is ever among them.
+Only ``key`` and ``reply`` are needed; counts that are no counts are as if they were not given. Lines are only ever
+appended, whole, under a lock of the file, so processes may share it, and a run that was killed goes on where it
+stopped. No key of a server is ever among them.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from agentflan.errors import RecordError
 from agentflan.files import dump_line
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Answer(NamedTuple):
@@ -21,7 +25,8 @@ class Answer(NamedTuple):
 
     Attributes:
         text: the reply; "" beside a fault.
-        prompt_tokens, reply_tokens: as the server counts them; None if it does not say.
+        prompt_tokens, reply_tokens: as the server counts them, or what was booked where it does not; None beside a
+            fault, and if a line of the file does not say.
         fault: "" or why there is no reply: "context_limit" or "api_error". Faults are not kept.
     """
 
@@ -29,6 +34,16 @@ class Answer(NamedTuple):
     prompt_tokens: int | None = None
     reply_tokens: int | None = None
     fault: str = ""
+
+
+def count_of(value: Any) -> int | None:
+    """A count of tokens as others give it; None if it is none: a negative one would lower what is counted as spent."""
+    return value if type(value) is int and value >= 0 else None  # True is an int, too
+
+
+def writable(text: str) -> str:
+    """Text that is UTF-8: halves of surrogate pairs, which JSON may hold, are replaced."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def read_answers(path: Path) -> dict[str, Answer]:
@@ -67,8 +82,9 @@ def _entry(line: bytes, path: Path, number: int) -> tuple[str, Answer]:
     expected = "a JSON object with the strings key and reply"
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter: nested without end
         raise RecordError(path, number, "", f"a line that is not JSON ({error})", expected) from None
     if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in ("key", "reply")):
         raise RecordError(path, number, "", "other fields", expected)
-    return row["key"], Answer(row["reply"], row.get("prompt_tokens"), row.get("completion_tokens"))
+    counts = (count_of(row.get(name)) for name in ("prompt_tokens", "completion_tokens"))
+    return row["key"], Answer(writable(row["reply"]), *counts)
