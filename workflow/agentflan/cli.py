@@ -11,14 +11,22 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import os
 import pkgutil
 import sys
 import traceback
+from pathlib import Path
 from types import ModuleType
 
 from agentflan import __version__, commands
-from agentflan.errors import AgentFlanError
-from agentflan.provenance.recorder import recorded
+from agentflan.arguments import OutputFolder, OutputPath, UpdatedPath
+from agentflan.errors import AgentFlanError, FileError
+from agentflan.provenance.recorder import declared, recorded
+
+_INTO_FOLDERS = (  # commands whose --out is a folder
+    *("export_crate", "export_dataset", "fetch_model", "fetch_raw", "make_world", "train_checkpoint"),
+    *("train_tokenizer", "write_latex"),
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -62,16 +70,46 @@ def _run(name: str, argv: list[str]) -> int:
     arguments = parser_of(name).parse_args(argv, argparse.Namespace(command_line=[name, *argv]))
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
+        _check_outputs(name, arguments)
         with recorded(name, argv, arguments):
             result = command.run(arguments)
         if last := getattr(result, "when_recorded", None):
             last()
         print(result)
         return getattr(result, "exit_code", 0)
-    except AgentFlanError as error:
+    except (AgentFlanError, OSError) as error:
         logging.debug(traceback.format_exc())
-        print(f"agentflan {name}: {error}", file=sys.stderr)
-        return error.exit_code
+        told = error if isinstance(error, AgentFlanError) else _sentence_of(error)
+        print(f"agentflan {name}: {told}", file=sys.stderr)
+        return told.exit_code
+
+
+def _check_outputs(name: str, arguments: argparse.Namespace) -> None:
+    """Refuse outputs that certainly cannot be written, before the command works for them.
+
+    Raises:
+        FileError: a folder stands where a file is written, a file where a folder is, or no folder can be made or
+            written to.
+    """
+    for argument, path in declared(arguments, (OutputPath, OutputFolder, UpdatedPath)):
+        is_file = not isinstance(path, OutputFolder) and (argument != "out" or name not in _INTO_FOLDERS)
+        if is_file and path.is_dir():
+            raise FileError(path, "a folder", f"the name of a file (--{argument.replace('_', '-')})")
+        if argument == "out" and name in _INTO_FOLDERS and path.is_file():
+            raise FileError(path, "a file", "the name of a folder (--out)")
+        above = path if path.is_dir() else next(filter(Path.exists, Path(path).absolute().parents))
+        if not above.is_dir():
+            raise FileError(above, "a file", f"a folder, to write {path}")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise FileError(above, "a folder that must not be written to", f"one for {path}")
+
+
+def _sentence_of(error: OSError) -> AgentFlanError:
+    """What the system refused, in the project's words."""
+    reason = error.strerror or str(error) or type(error).__name__
+    if error.filename is None:
+        return AgentFlanError(f"{reason} ({type(error).__name__})")
+    return FileError(str(error.filename), reason, "a file or folder that can be read and written")
 
 
 def _overview(names: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import gzip
 import hashlib
 import json
@@ -10,7 +11,7 @@ import os
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,6 +22,8 @@ from agentflan.errors import FileError, RecordError
 _CHUNK = 1 << 20
 _CUT_OFF = (EOFError, UnicodeDecodeError, gzip.BadGzipFile, zlib.error)  # what damaged bytes raise
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # what writing raises, without a name
+
 
 @contextmanager
 def atomic_write(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
@@ -29,8 +32,13 @@ def atomic_write(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
     Args:
         path: the final name; its folder is made.
         mode: "w" (UTF-8 text, "\\n" line ends) or "wb".
+
+    Raises:
+        OSError: it cannot be written; the error's `filename` is `path` or a folder above it.
     """
     path = Path(path)
+    if path.is_dir():  # said before the block works for what could not be kept
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")  # other machines have the same process ids
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
@@ -40,8 +48,14 @@ def atomic_write(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):  # it may never have been made
+            temporary.unlink()
+        if isinstance(error, OSError) and (
+            error.filename == str(temporary) or (error.filename is None and error.errno in _FULL)
+        ):
+            error.filename, error.filename2 = str(path), None  # the name that the user knows
+        raise
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -67,7 +81,7 @@ def read_json(path: Path | str) -> Any:
             return json.load(handle)
     except FileNotFoundError:
         raise FileError(path, "no such file", "a JSON file") from None
-    except (json.JSONDecodeError, *_CUT_OFF) as error:
+    except (ValueError, RecursionError, *_CUT_OFF) as error:  # also of numbers and nestings without end
         raise FileError(path, f"broken JSON ({error})", "a whole JSON document", "Is the file cut off?") from None
 
 
@@ -105,7 +119,7 @@ def read_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(_lines(handle, path), 1):
             try:
                 row = json.loads(line)
-            except json.JSONDecodeError as error:
+            except (ValueError, RecursionError) as error:  # also of numbers and nestings without end
                 raise RecordError(
                     path, number, "", f"a line that is not JSON ({error})", "one JSON object a line"
                 ) from None
