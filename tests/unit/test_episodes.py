@@ -230,8 +230,40 @@ def test_transcripts_hold_exactly_the_episodes_of_the_tasks(tmp_path: Path) -> N
     write_jsonl(path, [{"id": "t0", "outcome": "completed"}])
 
     assert len(read_transcripts(path, TASKS[:1])) == 1
-    with pytest.raises(RecordError, match=r"t\.jsonl: record 1, field id: found .*\['t1'\]"):
+    with pytest.raises(RecordError, match=r"t\.jsonl: record 2, field id: found the end of the file; expected 't1'"):
         read_transcripts(path, TASKS[:2])
+    with pytest.raises(RecordError, match=r"t\.jsonl: record 1, field id: found 't0'; expected the end"):
+        read_transcripts(path, [])
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ({}, r"record 2, field id: found None; expected the id of a task, a text"),
+        ({"id": 1}, r"record 2, field id: found 1; expected the id of a task, a text"),
+        ({"id": ["t1"]}, r"record 2, field id: found \['t1'\]; expected the id of a task, a text"),
+        ({"id": "t0"}, r"record 2, field id: found 't0'; expected 't1': one episode a task, in the tasks' order"),
+        ({"id": "t2"}, r"record 2, field id: found 't2'; expected 't1': one episode a task, in the tasks' order"),
+        (
+            {"id": "t1", "outcome": ["completed"]},
+            r"record 2 \(t1\), field outcome: found \['completed'\]; expected one",
+        ),
+    ],
+)
+def test_an_episode_that_is_not_its_tasks_is_named(second: dict[str, Any], message: str, tmp_path: Path) -> None:
+    rows = [{"id": "t0"}, second, {"id": "t1"}]
+    write_jsonl(tmp_path / "t.jsonl", [{"outcome": "completed"} | row for row in rows])
+
+    with pytest.raises(RecordError, match=r"t\.jsonl: " + message):
+        read_transcripts(tmp_path / "t.jsonl", TASKS[:3])
+
+
+@pytest.mark.parametrize("reason", [{}, {"reason": None}, {"reason": 5}])
+def test_not_run_needs_a_reason(reason: dict[str, Any], tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "t.jsonl", [{"status": "not run"} | reason])
+
+    with pytest.raises(RecordError, match=r"t\.jsonl: record 1, field reason: found .*; expected why it was not run"):
+        read_transcripts(tmp_path / "t.jsonl", TASKS)
 
 
 def test_transcripts_that_were_not_run_give_their_reason(tmp_path: Path) -> None:

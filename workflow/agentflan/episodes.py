@@ -141,17 +141,25 @@ def read_transcripts(path: Path, tasks: list[Task]) -> list[Row]:
 
     Raises:
         NotAvailable: the transcript says "not run"; the message is its reason.
-        RecordError: an unknown outcome, or an episode that is missing or not asked for.
+        RecordError: an unknown outcome, or an episode that is missing, not asked for, there twice or not in its place.
     """
-    rows = list(read_jsonl(path))
+    rows, wanted = list(read_jsonl(path)), [task["id"] for task in tasks]
     if rows and rows[0].get("status") == "not run":
+        if not isinstance(rows[0].get("reason"), str):
+            raise RecordError(path, 1, "reason", repr(rows[0].get("reason")), "why it was not run, a text")
         raise NotAvailable(rows[0]["reason"])
     for number, row in enumerate(rows, 1):
+        if not isinstance(row.get("id"), str):
+            raise RecordError(path, number, "id", repr(row.get("id")), "the id of a task, a text")
         check_outcome(row, path, number)
-    found, wanted = [row["id"] for row in rows], [task["id"] for task in tasks]
-    if found != wanted:
-        odd = sorted(set(found) ^ set(wanted))
-        raise RecordError(path, len(rows), "id", f"episodes that are not those of the tasks: {odd[:5]}", "one a task")
+        if number > len(wanted):
+            raise RecordError(path, number, "id", repr(row["id"]), f"the end: there are {len(wanted)} tasks")
+        if row["id"] != wanted[number - 1]:
+            expected = f"{wanted[number - 1]!r}: one episode a task, in the tasks' order"
+            raise RecordError(path, number, "id", repr(row["id"]), expected)
+    if len(rows) < len(wanted):
+        missing = f"{wanted[len(rows)]!r}: there are {len(wanted)} tasks"
+        raise RecordError(path, len(rows) + 1, "id", "the end of the file", missing)
     return rows
 
 

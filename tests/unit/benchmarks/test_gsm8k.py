@@ -31,6 +31,8 @@ def found(bench: Bench, reply: str) -> dict[str, bool]:
         (f"{ARDEN} and not 3", False, False, False),
         (f"#### {ARDEN}\nI have 2 doubts", True, False, False),
         ("", False, False, False),
+        ("9" * 5000, False, False, False),  # more digits than int reads
+        ("#### " + "0" * 5000 + f"{ARDEN}", False, False, True),
     ],
 )
 def test_results(reply: str, strict: bool, flexible: bool, digits: bool, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from agentflan.statistics import Group, estimate, percent
 NAME = "gsm8k"
 TITLE = "GSM8K"
 DATA = "gsm8k"
+PREDICTION = str  # what `score` reads; score_transcripts refuses the rest
 PROTOCOL = "{protocol}, {shots}-shot, exact match of the result, filter {filter}, limit {limit}"
 PROTOCOLS = ("lm_eval", "agenttuning")
 FILTERS = ("strict-match", "flexible-extract", "last-digits")
@@ -138,7 +140,7 @@ def score(tasks: Sequence[Task], rows: Sequence[Row], settings: Settings) -> dic
 def _judge(task: Task, reply: str) -> dict[str, bool]:
     """Name of each filter → whether it finds the right result."""
     digits = re.findall(r"\d+", reply)
-    last = bool(digits) and int(digits[-1]) == _result(task)
+    last = bool(digits) and Decimal(digits[-1]) == _result(task)  # int refuses rows of over 4,300 digits
     return _lm_eval.judge(TASK, task, reply) | {"last-digits": last}
 
 
