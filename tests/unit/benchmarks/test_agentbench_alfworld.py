@@ -189,7 +189,7 @@ def test_a_broken_household_is_a_sentence(tmp_path: Path) -> None:
     write_json(tmp_path / "standard.json", {"pick_and_place": ["a"]})
     write_jsonl(tmp_path / "households.jsonl", [{"game": "a", "task": 3}])
 
-    with pytest.raises(RecordError, match=r"households\.jsonl: record 1, field task: found int; expected a str"):
+    with pytest.raises(RecordError, match=r"households\.jsonl: record 1 \(a\), field task: found 3; expected a string"):
         list(datasets.load(NAME).read(tmp_path))
 
 

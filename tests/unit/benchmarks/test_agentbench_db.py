@@ -131,7 +131,7 @@ def test_an_environment_that_does_not_exist_is_refused(monkeypatch: pytest.Monke
 
 def test_a_row_without_its_table_is_refused(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "standard.jsonl", [{"type": ["other"], "description": "?", "label": ["1"]}])
-    with pytest.raises(RecordError, match="'table'"):
+    with pytest.raises(RecordError, match="field table: found nothing; expected an object with table_name"):
         list(datasets.load("agentbench_db").read(tmp_path))
 
 

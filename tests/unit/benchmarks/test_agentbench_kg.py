@@ -255,7 +255,7 @@ def test_a_server_that_is_not_there_means_not_run(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_question_without_answers_is_refused(tmp_path: Path) -> None:
-    write_json(tmp_path / "std.json", [{"question": "?", "entities": {}, "actions": [], "answer": []}])
+    write_json(tmp_path / "std.json", [{"question": "?", "entities": {}, "actions": ["count(#0)"], "answer": []}])
     with pytest.raises(RecordError, match="field answer"):
         list(datasets.load("agentbench_kg").read(tmp_path))
 

@@ -308,5 +308,5 @@ def test_files_that_are_missing_or_broken_are_a_sentence(tmp_path: Path) -> None
     write_json(tmp_path / "items_shuffle_1000.json", [{"asin": "B0TEA", "name": "Tea pot"}])
     write_json(tmp_path / "items_ins_v2_1000.json", {})
     write_json(tmp_path / "items_human_ins.json", {})
-    with pytest.raises(RecordError, match=r"record 1 \(B0TEA\): found a product without 'small_description'"):
+    with pytest.raises(RecordError, match=r"record 1 \(B0TEA\), field full_description: found nothing"):
         list(datasets.load(NAME).read(tmp_path))

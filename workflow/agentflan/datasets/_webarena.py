@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from agentflan.datasets._records import records
 from agentflan.errors import RecordError
-from agentflan.files import read_json
 
 SITES = ("shopping", "shopping_admin", "reddit", "gitlab", "map", "wikipedia", "homepage")
 KINDS = ("string_match", "url_match", "program_html")
@@ -27,18 +27,18 @@ def read_tasks(path: Path) -> Iterator[dict[str, Any]]:
     """The tasks, as they stand in the file, with the string "id".
 
     Raises:
+        FileError: the file is missing or damaged, or is no list of tasks.
         RecordError: a field has another form than the evaluators know; file, task and field are named.
     """
-    tasks, seen = read_json(path), set()
-    if not isinstance(tasks, list):
-        raise RecordError(path, 1, "", f"a JSON {type(tasks).__name__}", "an array of tasks")
-    for number, task in enumerate(tasks, 1):
+    seen: dict[int, int] = {}  # task → its number in the file
+    for _, number, task in records([path], object):
         for field, found, expected in problems(task):
             name = task.get("task_id", "no task_id") if isinstance(task, dict) else "no object"
             raise RecordError(path, f"{number} (task {name})", field, found, expected)
         if task["task_id"] in seen:
-            raise RecordError(path, number, "task_id", f"{task['task_id']} again", "every number once")
-        seen.add(task["task_id"])
+            found = f"{task['task_id']} again, which record {seen[task['task_id']]} has"
+            raise RecordError(path, number, "task_id", found, "every number once")
+        seen[task["task_id"]] = number
         yield {**task, "id": str(task["task_id"])}
 
 

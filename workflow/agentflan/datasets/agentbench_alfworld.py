@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from agentflan.datasets import _harness
+from agentflan.datasets._records import read_object, records
 from agentflan.datasets._source import Source, SourceFile
 from agentflan.errors import RecordError
-from agentflan.files import read_json, read_jsonl
 
 KIND = "tasks"
 SOURCE = Source(
@@ -35,27 +35,30 @@ CATEGORIES = (
     "look_at_obj",
     "pick_two_obj",
 )
-_FIELDS = {"task": str, "places": list, "goal": dict, "solution": list}
+_HOUSEHOLD = {
+    "game": str,
+    "task": str,
+    "places": [{"name": str, "closed?": bool, "things": [str]}],
+    "goal": {"thing": str, "place": str, "count": int, "state": {"", "clean", "hot", "cool", "lit"}},
+    "solution": [str],
+}
 
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:
-    """Rows with id, category, game (its path), and household (None where the game is ALFWorld's)."""
+    """Rows with id, category, game (its path), and household (None where the game is ALFWorld's).
+
+    Raises:
+        FileError: there is no list of games, or a file is damaged.
+        RecordError: the list has another shape, or a household has, or two households are of one game.
+    """
     path = folder / SOURCE.files[0].name
-    listed = read_json(path)
-    if not isinstance(listed, dict) or not set(listed) <= set(CATEGORIES):
-        raise RecordError(path, 1, "", f"{type(listed).__name__}", f"games by category: {', '.join(CATEGORIES)}")
-    households = _households(folder / "households.jsonl")
+    listed = read_object(path, {f"{category}?": [str] for category in CATEGORIES})
+    for category in set(listed) - set(CATEGORIES):
+        raise RecordError(path, 1, category, "another category", f"games by category: {', '.join(CATEGORIES)}")
+    beside = folder / "households.jsonl"
+    rows = records([beside] if beside.exists() else [], _HOUSEHOLD, ("game",))
+    households = {row["game"]: row for _, _, row in rows}
     for category in listed:
         for game in listed[category]:
             identity = game.removesuffix("/game.tw-pddl").partition("valid_unseen/")[2] or game
             yield {"id": identity, "category": category, "game": game, "household": households.get(game)}
-
-
-def _households(path: Path) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for number, row in enumerate(read_jsonl(path) if path.exists() else (), 1):
-        for field, kind in _FIELDS.items():
-            if not isinstance(row.get(field), kind):
-                raise RecordError(path, number, field, type(row.get(field)).__name__, f"a {kind.__name__}")
-        found[row["game"]] = row
-    return found

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from agentflan.datasets import _harness
+from agentflan.datasets._records import records
 from agentflan.datasets._source import Source, SourceFile
 from agentflan.errors import FileError, RecordError
-from agentflan.files import read_jsonl
 
 KIND = "tasks"
 SOURCE = Source(
@@ -23,35 +23,50 @@ SOURCE = Source(
 )
 OPTIONAL_FILES = ("prompt.json",)  # another instruction than the harness's
 CHANGING = ("INSERT", "DELETE", "UPDATE")  # tasks that change the table
+_CELL = str | int | float | bool | None
+_FIELDS = {
+    "description": str,
+    "add_description?": str | None,
+    "label": [_CELL],
+    "type": [str],
+    "table": {"table_name": str, "table_info": {"columns": [{"name": str}], "rows": [[_CELL]]}},
+    "answer_md5?": str | None,
+    "source?": str | None,
+}
 
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:
-    """Tasks with id, type, question, table, columns, rows, source, gold SQL (`change`) and its hash, or the `label`."""
+    """Tasks with id, type, question, table, columns, rows, source, gold SQL (`change`) and its hash, or the `label`.
+
+    Raises:
+        FileError: there is no file.
+        RecordError: a field is missing or of another shape; a change needs its SQL and the hash of what it leaves.
+    """
     paths = sorted(folder.glob("*standard.jsonl*"))
     if not paths:
         raise FileError(folder, "no standard.jsonl", "the tasks of DBBench")
-    for path in paths:
-        for number, row in enumerate(read_jsonl(path), 1):
-            yield _task(row, path, number)
+    for path, number, row in records(paths, _FIELDS):
+        yield _task(row, path, number)
 
 
 def _task(row: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
-    try:
-        kind, table = str(row["type"][0]), row["table"]
-        info, label = table["table_info"], [str(value) for value in row["label"]]
-        lines = [row["description"], row.get("add_description", "")]
-        task = {
-            "id": f"db_{number - 1}",
-            "type": kind,
-            "question": "\n".join(line for line in lines if line),
-            "table": str(table["table_name"]),
-            "columns": [str(column["name"]) for column in info["columns"]],
-            "rows": [[str(value) for value in values] for values in info["rows"]],
-            "source": str(row.get("source", "")),
-        }
-        if kind in CHANGING:
-            return task | {"change": label[0], "hash": str(row["answer_md5"])}
+    if not row["type"]:
+        raise RecordError(path, number, "type", "[]", "what the task does, as its first text")
+    kind, table = row["type"][0], row["table"]
+    info, label = table["table_info"], [str(value) for value in row["label"]]
+    lines = [row["description"], row.get("add_description")]
+    task = {
+        "id": f"db_{number - 1}",
+        "type": kind,
+        "question": "\n".join(line for line in lines if line),
+        "table": table["table_name"],
+        "columns": [column["name"] for column in info["columns"]],
+        "rows": [[str(value) for value in values] for values in info["rows"]],
+        "source": row.get("source") or "",
+    }
+    if kind not in CHANGING:
         return task | {"label": label}
-    except (KeyError, IndexError, TypeError) as error:
-        expected = "description, label, type, table with table_name and table_info, answer_md5 of a changed table"
-        raise RecordError(path, number, "", f"a row without {error}", expected) from None
+    for field in ("label", "answer_md5"):
+        if not row.get(field):
+            raise RecordError(path, number, field, "nothing", f"the gold SQL and the hash of what the {kind} leaves")
+    return task | {"change": label[0], "hash": row["answer_md5"]}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from agentflan.datasets import _harness
+from agentflan.datasets._records import records
 from agentflan.datasets._source import Source, SourceFile
 from agentflan.errors import FileError, RecordError
-from agentflan.files import read_json
 
 KIND = "tasks"
 _ONTOLOGY = f"{_harness.AGENTBENCH}/src/tasks/knowledgegraph/ontology"
@@ -29,32 +30,45 @@ SOURCE = Source(
     rows=150,
 )
 OPTIONAL_FILES = ("prompt.json",)  # another instruction and demonstration than the harness's
-_FIELDS = {"question": str, "entities": dict, "actions": list, "answer": list}
+_FIELDS = {
+    "question": str,
+    "entities": {str: str},
+    "actions": [str],
+    "answer": [{"answer_argument": str}],
+    "qid?": str | int | None,
+    "source?": str | None,
+}
+_ACTION = re.compile(
+    r"(?:get_relations|get_attributes|count)\([^,]+\)|(?:get_neighbors|intersection|argmax|argmin)\([^,]+,[^,]+\)"
+)
 
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:
-    """Questions with id, question, source, entities (name → id), actions (text of the gold calls) and answers."""
+    """Questions with id, question, source, entities (name → id), actions (text of the gold calls) and answers.
+
+    Raises:
+        FileError: there is no file, or one is no list of questions.
+        RecordError: a field is missing or of another shape, or a gold call is none.
+    """
     paths = sorted(folder.glob("*std.json*"))
     if not paths:
         raise FileError(folder, "no std.json", "the questions on the knowledge graph")
-    for path in paths:
-        for number, row in enumerate(read_json(path), 1):
-            yield _question(row, path, number)
+    for path, number, row in records(paths, _FIELDS):
+        yield _question(row, path, number)
 
 
-def _question(row: Any, path: Path, number: int) -> dict[str, Any]:
-    if not isinstance(row, dict):
-        raise RecordError(path, number, "", type(row).__name__, "an object")
-    for field, kind in _FIELDS.items():
-        if not isinstance(row.get(field), kind):
-            raise RecordError(path, number, field, type(row.get(field)).__name__, f"a {kind.__name__}")
-    answers = [answer.get("answer_argument") for answer in row["answer"] if isinstance(answer, dict)]
-    if not answers or not all(isinstance(answer, str) for answer in answers):
-        raise RecordError(path, number, "answer", repr(answers)[:80], "objects with an answer_argument")
+def _question(row: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
+    for field in ("actions", "answer"):
+        if not row[field]:
+            raise RecordError(path, number, field, "[]", "at least one")
+    for index, action in enumerate(row["actions"]):
+        if not _ACTION.fullmatch(action):
+            expected = "a call such as get_relations(m.01)"
+            raise RecordError(path, number, f"actions[{index}]", repr(action)[:80], expected)
     return {
         "id": f"kg_{number - 1}",
-        "qid": str(row.get("qid", "")),
-        "source": str(row.get("source", "")),
+        "qid": str(row.get("qid") or ""),
+        "source": row.get("source") or "",
         **{field: row[field] for field in ("question", "entities", "actions")},
-        "answers": list(dict.fromkeys(answers)),
+        "answers": list(dict.fromkeys(answer["answer_argument"] for answer in row["answer"])),
     }

@@ -11,11 +11,12 @@ import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from agentflan.datasets import _harness
+from agentflan.datasets._records import records
 from agentflan.datasets._source import Source, SourceFile
 from agentflan.errors import FileError, RecordError
-from agentflan.files import read_json
 
 KIND = "tasks"
 SOURCE = Source(
@@ -36,6 +37,22 @@ SOURCE = Source(
 OPTIONAL_FILES = ("prompt.json",)
 _PLAIN = {("numpy", "dtype"), ("numpy.core.multiarray", "scalar"), ("numpy._core.multiarray", "scalar")}
 
+_CANDIDATES = [{"backend_node_id": str}]
+_ACTION = {
+    "action_uid": str,
+    "cleaned_html": str,
+    "operation": {"op": {"CLICK", "SELECT", "TYPE"}, "value": str},
+    "pos_candidates": _CANDIDATES,
+    "neg_candidates": _CANDIDATES,
+}
+_RECORDED = {
+    "annotation_id": str,
+    "website?": str,
+    "confirmed_task": str,
+    "actions": [_ACTION],
+    "action_reprs": [str],
+}
+
 Ranks = dict[str, dict[str, int]]
 
 
@@ -52,18 +69,24 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
     """Steps with id, website, task, earlier actions (in words), html, operation, and the elements' ranks.
 
     `positives` and `negatives` map an element's ``backend_node_id`` to its rank, 0 the likeliest.
+
+    Raises:
+        FileError: a file is missing or damaged, or is no list of recorded tasks.
+        RecordError: a field is missing or of another shape, a page is not well-formed, or an element has no rank.
     """
     path, ranks = folder / SOURCE.files[0].name, _ranks(folder / SOURCE.files[1].name)
-    recorded = read_json(path)
-    if not isinstance(recorded, list):
-        raise FileError(path, f"a JSON {type(recorded).__name__}", "a list of recorded tasks")
-    for number, row in enumerate(recorded, 1):
-        try:
-            for index, action in enumerate(row["actions"]):
+    for _, number, row in records([path], _RECORDED, ("annotation_id",), distinct=False):
+        for index, action in enumerate(row["actions"]):
+            label = f"{number} ({row['annotation_id']})"
+            try:
+                ElementTree.fromstring(action["cleaned_html"])
                 yield _step(row, index, action, ranks)
-        except (KeyError, TypeError, AttributeError) as error:
-            expected = "a recorded task of Mind2Web, each of its elements ranked"
-            raise RecordError(path, number, "", f"a task without {error}", expected) from None
+            except ElementTree.ParseError as error:
+                field, found, expected = "cleaned_html", f"a broken page ({error})", "a page in well-formed XML"
+                raise RecordError(path, label, f"actions[{index}].{field}", found, expected) from None
+            except (KeyError, TypeError, ValueError) as error:
+                found, expected = f"no rank ({error})", "elements that are ranked in scores_all_data.pkl"
+                raise RecordError(path, label, f"actions[{index}]", found, expected) from None
 
 
 def _step(row: dict[str, Any], index: int, action: dict[str, Any], ranks: Ranks) -> dict[str, Any]:
@@ -77,11 +100,11 @@ def _step(row: dict[str, Any], index: int, action: dict[str, Any], ranks: Ranks)
     }
     return {
         "id": identity,
-        "website": str(row.get("website", "")),
+        "website": row.get("website", ""),
         "task": row["confirmed_task"],
-        "previous": list(row["action_reprs"][:index]),
+        "previous": row["action_reprs"][:index],
         "html": action["cleaned_html"],
-        "operation": {key: str(action["operation"][key]) for key in ("op", "value")},
+        "operation": {key: action["operation"][key] for key in ("op", "value")},
         **found,
     }
 

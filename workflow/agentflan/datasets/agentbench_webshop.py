@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from agentflan.datasets import _harness
+from agentflan.datasets._records import check, maybe, read_object, records
 from agentflan.datasets._source import Source, SourceFile
 from agentflan.errors import FileError, RecordError
-from agentflan.files import read_json
 
 KIND = "tasks"
 SOURCE = Source(
@@ -32,6 +32,22 @@ OPTIONAL_FILES = ("prompt.json",)
 _LONGEST_CODE = 10
 _UNPRICED = 100.0
 _NO_ATTRIBUTE = ["DUMMY_ATTR"]  # upstream's word
+_PRODUCT = {
+    "name": str,
+    "full_description": str | None,
+    "small_description": lambda value: [str] if isinstance(value, list) else str | None,
+    "query": str,
+    "product_category": str,
+    "pricing?": str | None,
+    "customization_options?": maybe({str: maybe([{"value": str}])}),
+    "source?": str,
+}
+_ATTRIBUTES = {str: {"attributes?": [str]}}
+_WISH = {
+    "instruction": str,
+    "instruction_attributes": [str],
+    "instruction_options": lambda value: {str: str} if isinstance(value, dict) else [str],
+}
 
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:
@@ -39,22 +55,26 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
 
     `prices` is one number or a lowest and a highest one, in dollars; `path` are the categories above the product;
     `wishes` are the instructions with their attributes and options.
+
+    Raises:
+        FileError: a file is missing or damaged, or the products are no list.
+        RecordError: a product, its attributes or an instruction has another shape, or a price cannot be read.
     """
     path = _one(folder, "items_shuffle*.json")
-    attributes, wishes = read_json(_one(folder, "items_ins_v2*.json")), read_json(_one(folder, "items_human_ins.json"))
+    attributes = read_object(_one(folder, "items_ins_v2*.json"), _ATTRIBUTES)
+    wishes = read_object(_one(folder, "items_human_ins.json"), {str: [_WISH]})
     seen: set[str] = set()
-    for number, row in enumerate(read_json(path), 1):
-        code = row.get("asin")
-        if not isinstance(code, str):
-            raise RecordError(path, number, "asin", type(code).__name__, "a string")
+    for _, number, row in records([path], {"asin": str}, ("asin",), distinct=False):
+        code = row["asin"]
         if code == "nan" or len(code) > _LONGEST_CODE or code in seen:
             continue
         seen.add(code)
+        check(row, _PRODUCT, path, number, ("asin",))
         try:
             yield _product(row, attributes.get(code, {}), wishes.get(code, []))
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            expected = "name, full_description, small_description, query, product_category, pricing, options"
-            raise RecordError(path, f"{number} ({code})", "", f"a product without {error}", expected) from None
+        except ValueError:
+            found = repr(row["pricing"])
+            raise RecordError(path, f"{number} ({code})", "pricing", found, "prices such as $12.50 to $15") from None
 
 
 def _product(row: dict[str, Any], known: dict[str, Any], wishes: list[dict[str, Any]]) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from agentflan.datasets._records import check, records
 from agentflan.datasets._source import Source, SourceFile
+from agentflan.datasets._tools import TOOL
 from agentflan.errors import FileError, RecordError
-from agentflan.files import read_json, read_jsonl
 
 KIND = "tasks"
 SOURCE = Source(
@@ -31,6 +32,7 @@ SOURCE = Source(
     rows=112_960,
 )
 
+_FIELDS = {"system": str, "chat": str}
 _CALL = "<functioncall>"
 _END = "<|endoftext|>"
 _SPEAKER = re.compile(r"(?:^|\n+)(USER|ASSISTANT|FUNCTION RESPONSE): ?")
@@ -43,14 +45,16 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
     """Rows as {id, system, tools, turns: [{role, content, call?: {name, arguments}}]}.
 
     The upstream file has no ids; a row's number in its file is its id.
+
+    Raises:
+        FileError: there is no file, or one is no list of rows.
+        RecordError: a field is missing or of another type, or the tools are not JSON or cannot be shown.
     """
     paths = [path for path in sorted(folder.glob("*.json*")) if path.name != "receipt.json"]
     if not paths:
         raise FileError(folder, "no JSON file", SOURCE.files[0].name)
-    for path in paths:
-        rows = read_jsonl(path) if ".jsonl" in path.name else read_json(path)
-        for number, row in enumerate(rows, 1):
-            yield _row(row, path, number)
+    for path, number, row in records(paths, _FIELDS):
+        yield _row(row, path, number)
 
 
 def parse_call(text: str) -> dict[str, Any] | None:
@@ -73,10 +77,7 @@ def _arguments(text: str) -> dict[str, Any]:
     return {}
 
 
-def _row(row: Any, path: Path, number: int) -> dict[str, Any]:
-    for field in ("system", "chat"):
-        if not isinstance(row, dict) or not isinstance(row.get(field), str):
-            raise RecordError(path, number, field, repr(row)[:60], "a string")
+def _row(row: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
     return {
         "id": f"glaive_{number}",
         "system": row["system"],
@@ -97,6 +98,7 @@ def _tools(system: str, path: Path, number: int) -> list[dict[str, Any]]:
             ) from None
         tools.append(tool)
         position = system.find("{", end)
+    check({"system": tools}, {"system": [TOOL]}, path, number)
     return tools
 
 

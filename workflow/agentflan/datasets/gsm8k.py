@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from agentflan.datasets._records import records
 from agentflan.datasets._source import Source, SourceFile
 from agentflan.errors import FileError, RecordError
-from agentflan.files import read_jsonl
 
 KIND = "tasks"
 SOURCE = Source(
@@ -27,17 +27,18 @@ _GOLD = re.compile(r"#### (-?[0-9.,]+)\s*$")
 
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:
-    """Rows with id, split (test or train), question and answer: the steps, then ``#### number``."""
+    """Rows with id, split (test or train), question and answer: the steps, then ``#### number``.
+
+    Raises:
+        FileError: there are no test problems.
+        RecordError: a question is no text, or an answer does not end in a number.
+    """
     if not (folder / "test.jsonl").exists():
         raise FileError(folder, "no test.jsonl", "the problems of grade-school-math")
     for split in ("test", "train"):
         path = folder / f"{split}.jsonl"
-        for number, row in enumerate(read_jsonl(path) if path.exists() else (), 1):
-            if not isinstance(row.get("question"), str):
-                raise RecordError(path, number, "question", type(row.get("question")).__name__, "a string")
-            if not isinstance(row.get("answer"), str) or not _GOLD.search(row["answer"]):
-                raise RecordError(
-                    path, number, "answer", repr(row.get("answer"))[-40:], "a text that ends in #### number"
-                )
+        for _, number, row in records([path] if path.exists() else [], {"question": str, "answer": str}):
+            if not _GOLD.search(row["answer"]):
+                raise RecordError(path, number, "answer", repr(row["answer"])[-40:], "a text that ends in #### number")
             kept = {key: row[key] for key in ("question", "answer")}
             yield {"id": f"gsm8k_{split}_{number - 1}", "split": split, **kept}

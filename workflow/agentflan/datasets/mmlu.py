@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from agentflan.datasets._records import check
 from agentflan.datasets._source import Source, SourceFile
 from agentflan.errors import FileError, RecordError
 
@@ -22,12 +24,17 @@ SOURCE = Source(
 OPTIONAL_FILES = ("prompt.json",)  # wording of another harness
 LETTERS = "ABCD"
 SPLITS = ("dev", "test")
+_FIELDS = {"split": set(SPLITS), "subject": str, "question": str, "choices": (str,) * len(LETTERS), "answer": int}
 
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:
     """Rows with id, split (dev or test), subject, question, choices (four texts) and answer (0–3).
 
     From the hub's parquet files, or a CSV with the columns split, subject, row, question, A, B, C, D, answer.
+
+    Raises:
+        FileError: there is no file, or one is damaged.
+        RecordError: a field is missing or of another type.
     """
     paths = sorted(path for path in folder.rglob("*") if path.suffix == ".parquet" or ".csv" in path.suffixes)
     if not paths:
@@ -51,20 +58,16 @@ def _parquet(path: Path) -> Iterator[dict[str, Any]]:
 
 def _csv(path: Path) -> Iterator[dict[str, Any]]:
     with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8", newline="") as handle:
-        for row in csv.DictReader(handle):
-            choices = [row.get(letter) for letter in LETTERS]
-            yield {**row, "choices": choices, "answer": LETTERS.find(row.get("answer") or "-")}
+        try:
+            for row in csv.DictReader(handle):
+                choices = [row.get(letter) for letter in LETTERS]
+                yield {**row, "choices": choices, "answer": LETTERS.find(row.get("answer") or "-")}
+        except (csv.Error, EOFError, UnicodeDecodeError, gzip.BadGzipFile, zlib.error) as error:
+            raise FileError(path, f"damaged bytes ({error})", "a whole CSV file", "Is the file cut off?") from None
 
 
 def _row(row: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
-    question, choices, answer = row.get("question"), row.get("choices"), row.get("answer")
-    if row.get("split") not in SPLITS:
-        raise RecordError(path, number, "split", repr(row.get("split")), " or ".join(SPLITS))
-    if not isinstance(question, str) or not isinstance(row.get("subject"), str):
-        raise RecordError(path, number, "question", type(question).__name__, "question and subject as strings")
-    if not isinstance(choices, list) or [type(choice) for choice in choices] != [str] * len(LETTERS):
-        raise RecordError(path, number, "choices", repr(choices)[:80], "four strings")
-    if answer not in range(len(LETTERS)):
-        raise RecordError(path, number, "answer", repr(answer), "0 to 3, or A to D in a CSV")
-    kept = {key: row[key] for key in ("split", "subject", "question", "choices", "answer")}
-    return {"id": f"mmlu_{row['split']}_{number - 1}", **kept}
+    check(row, _FIELDS, path, number)
+    if row["answer"] not in range(len(LETTERS)):
+        raise RecordError(path, number, "answer", repr(row["answer"]), "0 to 3, or A to D in a CSV")
+    return {"id": f"mmlu_{row['split']}_{number - 1}", **{field: row[field] for field in _FIELDS}}

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from agentflan.datasets import _harness
+from agentflan.datasets._records import records
 from agentflan.datasets._source import Source
 from agentflan.errors import RecordError
-from agentflan.files import read_json, read_jsonl
+from agentflan.files import read_json
 
 KIND = "tasks"
 SOURCE = Source(  # the episodes are those of the package `scienceworld`
@@ -26,7 +27,6 @@ SOURCE = Source(  # the episodes are those of the package `scienceworld`
 OPTIONAL_FILES = ("episodes.jsonl", "prompt.json")
 PROTOCOL_SET = "agenttuning"
 
-_FIELDS = {"id": str, "set": str, "task": str, "variation": int}
 _AT_MOST, _FEWER = 10, {25: 5, 15: 9}  # variations of a task, by its number
 # The tasks in the simulator's order, each with the first and the number of its test variations.
 TEST_SPLITS = {
@@ -62,12 +62,18 @@ TEST_SPLITS = {
     "use-thermometer": (405, 135),
 }
 _NUMBERS = {task: number for number, task in enumerate(TEST_SPLITS)}
+_FIELDS = {"id": str, "set": str, "task": set(TEST_SPLITS), "variation": int}
 
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:
-    """Rows with id, set, task, number of the task, and variation."""
+    """Rows with id, set, task, number of the task, and variation.
+
+    Raises:
+        RecordError: a field is missing or of another type, no task of the simulator is named, or an id stands twice.
+    """
     path = folder / "episodes.jsonl"
-    rows = _listed(path) if path.exists() else protocol_episodes()
+    listed = (row for _, _, row in records([path], _FIELDS, ("id",)))
+    rows = listed if path.exists() else protocol_episodes()
     for row in rows:
         yield row | {"number": _NUMBERS[row["task"]]}
 
@@ -109,13 +115,3 @@ def _dialogues(path: Path) -> dict[str, Any]:
         if not good and not (key == "instruction" and isinstance(turns, str)):
             raise RecordError(path, 1, key, type(turns).__name__, "an even number of texts: user, assistant, …")
     return found
-
-
-def _listed(path: Path) -> Iterator[dict[str, Any]]:
-    for number, row in enumerate(read_jsonl(path), 1):
-        for field, kind in _FIELDS.items():
-            if not isinstance(row.get(field), kind):
-                raise RecordError(path, number, field, type(row.get(field)).__name__, f"a {kind.__name__}")
-        if row["task"] not in _NUMBERS:
-            raise RecordError(path, number, "task", repr(row["task"]), "a task of the simulator")
-        yield row

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from agentflan.datasets import toolbench
+from agentflan.datasets._records import check, records
 from agentflan.datasets._source import Source, SourceFile
-from agentflan.errors import RecordError
-from agentflan.files import read_jsonl
+from agentflan.datasets._tools import TOOL
 from agentflan.records import Trajectory, Turn
 
 KIND = "tasks"
@@ -42,7 +42,8 @@ SOURCE = Source(
 )
 OWN_TASKS = "tasks.jsonl"
 OPTIONAL_FILES = (OWN_TASKS,)
-_FIELDS = {"id": str, "query": str, "tools": list, "steps": list, "answer": str}
+_STEP = {"action": str, "arguments": dict, "observation": str, "failed?": bool}
+_TASK = {"id": str, "query": str, "tools": [TOOL], "steps": [_STEP], "answer": str}
 _FINISH = "Finish"
 _NO_ERROR = '{"error": ""'  # how a reply begins; many are cut off, so they are no JSON
 
@@ -52,22 +53,13 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
 
     Raises:
         FileError: the folder holds neither.
-        RecordError: a field is missing or of another type.
+        RecordError: a field is missing or of another shape, or an id stands twice.
     """
     path = folder / OWN_TASKS
-    return _own(path) if path.exists() else _upstream(folder)
-
-
-def _own(path: Path) -> Iterator[dict[str, Any]]:
-    for number, row in enumerate(read_jsonl(path), 1):
-        for field, kind in _FIELDS.items():
-            if not isinstance(row.get(field), kind):
-                raise RecordError(path, number, field, type(row.get(field)).__name__, f"a {kind.__name__}")
-        for index, step in enumerate(row["steps"]):
-            for field, kind in (("action", str), ("arguments", dict), ("observation", str)):
-                if not isinstance(step.get(field), kind):
-                    found = type(step.get(field)).__name__
-                    raise RecordError(path, number, f"steps[{index}].{field}", found, f"a {kind.__name__}")
+    if not path.exists():
+        yield from _upstream(folder)
+        return
+    for _, _, row in records([path], _TASK, ("id",)):
         yield row
 
 
@@ -76,6 +68,7 @@ def _upstream(folder: Path) -> Iterator[dict[str, Any]]:
     for number, trajectory in enumerate(toolbench.read(folder), 1):
         if toolbench.reject(trajectory) is None:
             task = _task(trajectory, number)
+            check(task, _TASK, folder, number, ("id",))
             if task["query"] not in queries and not all(step["failed"] for step in task["steps"]):
                 queries.add(task["query"])
                 yield task

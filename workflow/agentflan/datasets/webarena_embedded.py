@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from agentflan.datasets._records import read_object
 from agentflan.datasets._source import Source, SourceFile
 from agentflan.datasets._webarena import read_tasks
 from agentflan.errors import RecordError
-from agentflan.files import read_json
 
 KIND = "tasks"
 SOURCE = Source(
@@ -22,15 +22,26 @@ SOURCE = Source(
 )
 OPTIONAL_FILES = ("prompt.json",)
 
+_REVIEW = {"nickname": str, "rating": int, "text": str}
+_PRODUCT = {"sku": str, "name": str, "category": str, "price": float, "reviews": [_REVIEW]}
+_POST = {"id": int, "title": str, "body": str, "author": str}
+_SITES = {"shopping": {"products": [_PRODUCT]}, "reddit": {"forums": {str: [_POST]}}}
 _STEP_FIELDS = {"click": {"on"}, "type": {"on", "text", "enter"}, "tab_focus": {"text"}, "stop": {"text"}}
+_STEP = {"do": set(_STEP_FIELDS), "on?": str, "text?": str, "enter?": bool}
 
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:
-    """Tasks as in WebArena, with an id, `content` of the sites and the `solution`."""
-    content, solutions = read_json(folder / "sites.json"), read_json(folder / "solutions.json")
+    """Tasks as in WebArena, with an id, `content` of the sites and the `solution`.
+
+    Raises:
+        FileError: a file is missing or damaged.
+        RecordError: a task, the sites or a solution has another shape.
+    """
+    content = read_object(folder / "sites.json", _SITES)
+    solutions = read_object(folder / "solutions.json", {str: [_STEP]})
     for task in read_tasks(folder / "tasks.json"):
         solution = solutions.get(task["id"], [])
-        if not solution or any(_STEP_FIELDS.get(step.get("do")) != set(step) - {"do"} for step in solution):
+        if not solution or any(_STEP_FIELDS[step["do"]] != set(step) - {"do"} for step in solution):
             expected = "steps that click, type, tab_focus or stop, with their fields"
             raise RecordError(folder / "solutions.json", task["id"], "", repr(solution)[:80], expected)
         yield {**task, "content": content, "solution": solution}
