@@ -17,6 +17,7 @@ from agentflan.arguments import InputName, OutputPath
 from agentflan.backends import Call
 from agentflan.benchmarks._flags import add_benchmark, benchmark_of
 from agentflan.benchmarks._protocol import draw
+from agentflan.benchmarks._tasks import checked_tasks
 from agentflan.episodes import play_chunk
 from agentflan.errors import NotAvailable
 from agentflan.files import write_json
@@ -79,7 +80,7 @@ def _play(benchmark: ModuleType, arguments: argparse.Namespace, settings: dict[s
         replies.extend(given)
         return given
 
-    tasks = draw(benchmark.read_tasks(arguments.data, settings), arguments.tasks, "parity", settings["seed"])
+    tasks = draw(checked_tasks(benchmark, arguments.data, settings), arguments.tasks, "parity", settings["seed"])
     play_chunk(benchmark, tasks, answer, settings)
     return asked, replies
 

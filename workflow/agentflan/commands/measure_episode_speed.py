@@ -16,6 +16,7 @@ from agentflan.arguments import InputPath, OutputPath
 from agentflan.backends import Call, Reply
 from agentflan.benchmarks._flags import add_benchmark, benchmark_of
 from agentflan.benchmarks._protocol import Row, draw
+from agentflan.benchmarks._tasks import checked_tasks
 from agentflan.episodes import play_chunk
 from agentflan.files import write_csv
 
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> str:
     """Play both ways and write a line each."""
     benchmark, settings = benchmark_of(arguments)
-    tasks = draw(benchmark.read_tasks(arguments.data, settings), arguments.episodes, "speed", settings["seed"])
+    tasks = draw(checked_tasks(benchmark, arguments.data, settings), arguments.episodes, "speed", settings["seed"])
     measured = {rows: _play(benchmark, tasks, arguments.model, settings, rows) for rows in (1, settings["rows"])}
     (alone, slow), (together, fast) = measured.values()
     same = sum(one["replies"] == other["replies"] for one, other in zip(alone, together, strict=True))

@@ -16,6 +16,7 @@ from typing import Any
 from agentflan import backends, episodes
 from agentflan.arguments import InputName, OutputPath
 from agentflan.benchmarks._flags import add_benchmark, benchmark_of
+from agentflan.benchmarks._tasks import checked_tasks
 from agentflan.code_digest import code_digest
 from agentflan.errors import NotAvailable
 from agentflan.files import sha256_of, write_jsonl
@@ -58,7 +59,7 @@ def _play(arguments: argparse.Namespace, benchmark: Any, settings: dict[str, Any
     """How many episodes were played, and the agent's share of the time that this took."""
     backend = backends.load(arguments.backend)
     agent = _Watched(backend.start(arguments.model, benchmark, settings))
-    tasks = benchmark.read_tasks(arguments.data, settings)
+    tasks = checked_tasks(benchmark, arguments.data, settings)
     identity = {
         "backend": arguments.backend,
         "model": _model_identity(arguments.model),
