@@ -48,6 +48,21 @@ def test_an_unknown_text_of_a_prompt_file_is_refused(tmp_path: Path) -> None:
         read_prompt(tmp_path, OWN)
 
 
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        ("[1]", r"prompt\.json: record 1: found \[1\]; expected an object"),
+        ('{"instruction": ["Theirs."]}', "field instruction: found .*; expected a string"),
+        ('{"demonstration": ["q", 3]}', r"field demonstration\[1\]: found 3; expected a string"),
+        ('{"demonstrations": {"put": "q"}}', "field demonstrations.put: found 'q'; expected a list"),
+    ],
+)
+def test_a_prompt_file_of_another_shape_is_refused(tmp_path: Path, content: str, match: str) -> None:
+    (tmp_path / "prompt.json").write_text(content)
+    with pytest.raises(RecordError, match=match):
+        read_prompt(tmp_path, OWN | {"demonstrations": {}})
+
+
 def test_a_demonstration_without_its_last_reply_is_refused(tmp_path: Path) -> None:
     write_json(tmp_path / "prompt.json", {"demonstration": ["q", "a", "q"]})
     with pytest.raises(RecordError, match="field demonstration: found 3 turns; expected an even number"):

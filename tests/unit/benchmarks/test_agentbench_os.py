@@ -225,10 +225,16 @@ def test_a_task_names_what_is_wrong_with_it(tmp_path) -> None:
 
     with pytest.raises(FileError, match=r"no data/<group>/\*.json"):
         list(datasets.load(NAME).read(tmp_path / "nowhere"))
-    with pytest.raises(RecordError, match=r"record 1, field evaluation: found None; expected an object"):
+    with pytest.raises(RecordError, match=r"record 1, field evaluation: found nothing; expected an object"):
         read({"description": "d"})
-    with pytest.raises(RecordError, match=r"field evaluation.check.language: found 'c'; expected bash or python"):
+    with pytest.raises(
+        RecordError, match=r"field evaluation.check.language: found 'c'; expected one of 'bash', 'python'"
+    ):
         read({"description": "d", "evaluation": {"check": {"language": "c", "code": ""}}})
+    with pytest.raises(RecordError, match=r"field evaluation.match.regex: found a broken pattern"):
+        read({"description": "d", "evaluation": {"match": {"regex": "("}}})
+    with pytest.raises(RecordError, match=r"field evaluation.example: found nothing; expected the script that null"):
+        read({"description": "d", "evaluation": {"check": [None]}})
     with pytest.raises(FileError, match=r"scripts/1/check/x.py: found no such file"):
         read({"description": "d", "evaluation": {"check": [{"file": "check/x.py"}]}})
     task = read({"description": "d", "create": ["odd"], "start": "a &", "evaluation": {"match": "7"}})[0]

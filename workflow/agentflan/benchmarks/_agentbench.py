@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from agentflan.benchmarks._protocol import Request, Settings
-from agentflan.datasets import _harness
+from agentflan.datasets import _harness, _records
 from agentflan.errors import ConfigError, RecordError
-from agentflan.files import read_json
 
 DEFAULTS: Settings = {
     "max_new_tokens": 128,  # of one reply, in all tasks
@@ -25,6 +24,7 @@ DEFAULTS: Settings = {
 }
 OWN_WORDING = "our own wording, no demonstration"
 
+_SHAPES: dict[type, Any] = {str: str, list: [str], dict: {str: [str]}}  # of a text, by the kind of our own
 _WORD_PIECE = 7
 _SEGMENT = re.compile(rf"[^\W\d_]{{1,{_WORD_PIECE}}}|[^ \n]")
 
@@ -40,18 +40,14 @@ def read_prompt(folder: Path, own: Prompt) -> Prompt:
         own: our own wording; `prompt.json`, else the harness's files, replace what they name.
 
     Raises:
-        FileError: a file of the harness has another form.
-        RecordError: a text that the benchmark does not know, or of another type; a demonstration that ends in a user's
-            turn, which no reply would follow.
+        FileError: a file of the harness has another form, or `prompt.json` is damaged.
+        RecordError: a text that the benchmark does not know, or of another shape; a demonstration that ends in a
+            user's turn, which no reply would follow.
     """
     path = folder / "prompt.json"
     if not path.exists():
         return own | (_harness.read_prompt(folder) or {"source": OWN_WORDING})
-    found = read_json(path)
-    for key, value in found.items():
-        if key not in own or not isinstance(value, type(own[key])):
-            expected = ", ".join(f"{name}: {type(text).__name__}" for name, text in own.items())
-            raise RecordError(path, 1, key, f"{type(value).__name__} {key}", expected)
+    found = _records.read_prompt(folder, {name: _SHAPES[type(text)] for name, text in own.items()})
     turns = len(found.get("demonstration", []))
     if turns % 2:
         raise RecordError(path, 1, "demonstration", f"{turns} turns", "an even number: user, assistant, …")

@@ -124,8 +124,7 @@ def check(row: Any, shape: Any, path: Path, number: int | str, names: Sequence[s
 
 def problems(value: Any, shape: Any, place: str = "") -> Iterator[tuple[str, str, str]]:
     """What is wrong with a value: field, what was found, what was expected."""
-    if isinstance(shape, FunctionType):
-        shape = shape(value)
+    shape = _resolved(shape, value)
     if not _fits(value, shape):
         yield place, _shown(value), _expected(shape)
     elif isinstance(shape, dict):
@@ -148,7 +147,14 @@ def _problems_of_object(value: dict[str, Any], shape: dict[Any, Any], place: str
         if field in value:
             yield from problems(value[field], inner, inside)
         elif name == field:
-            yield inside, "nothing", _expected(inner(None) if isinstance(inner, FunctionType) else inner)
+            yield inside, "nothing", _expected(_resolved(inner, None))
+
+
+def _resolved(shape: Any, value: Any) -> Any:
+    """The shape that functions give for a value."""
+    while isinstance(shape, FunctionType):
+        shape = shape(value)
+    return shape
 
 
 def _fits(value: Any, shape: Any) -> bool:
@@ -171,7 +177,8 @@ def _expected(shape: Any) -> str:
     if isinstance(shape, list):
         return "a list"
     if isinstance(shape, dict):
-        return "an object" if str in shape or not shape else f"an object with {', '.join(shape)}"
+        needed = [name for name in shape if name is not str and not name.endswith("?")]
+        return f"an object with {', '.join(needed)}" if needed else "an object"
     return " or ".join(_WORDS[kind] for kind in get_args(shape) or (shape,))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from agentflan.datasets import _harness
+from agentflan.datasets._records import check, maybe
 from agentflan.datasets._source import Source, SourceFile
 from agentflan.errors import FileError, RecordError
 from agentflan.files import read_json
@@ -49,11 +51,43 @@ OPTIONAL_FILES = ("prompt.json",)  # another instruction and demonstration than 
 LANGUAGES = ("bash", "python")
 
 
+def _script(value: Any) -> Any:
+    """What a script must be: a text, or an object with file or code."""
+    return str if isinstance(value, str) else {"language?": set(LANGUAGES), "code?": str, "file?": str}
+
+
+def _scripts(value: Any) -> Any:
+    """What one script or a list of them must be; in a list, null stands for the example."""
+    return [maybe(_script)] if isinstance(value, list) else maybe(_script)
+
+
+def _match(value: Any) -> Any:
+    """What the answer that is wanted must be: a text, or an object with answer or regex."""
+    return str if isinstance(value, str) else {"answer?": str, "strip?": bool, "regex?": str}
+
+
+def _create(value: Any) -> Any:
+    """What prepares a machine. Upstream has one list; its harness takes no notice of it."""
+    return object if isinstance(value, list) else maybe({"local?": str, "init?": _scripts})
+
+
+_TASK = {
+    "description": str,
+    "create?": _create,
+    "start?": _script,
+    "evaluation": {"match?": maybe(_match), "check?": _scripts, "example?": _script},
+}
+
+
 def read(folder: Path) -> Iterator[dict[str, Any]]:
     """Tasks with id, group, image, description, init, start, match, check and example.
 
     A script is ``[language, code]``; ``None`` in `check` stands for the example. `match` holds "answer" (and "strip")
     or "regex"; a task has `match` or `check`, the other is None.
+
+    Raises:
+        FileError: there is no file of tasks, or a script that a task refers to is missing.
+        RecordError: a field is missing or of another shape, or nothing tells whether the task is done.
     """
     paths = sorted(folder.glob("data/*/*.json"))
     if not paths:
@@ -71,30 +105,41 @@ class _Reader:
         self._group, self._path, self._number = path.parent.name, path, number
         self._scripts = folder / "scripts" / self._group
 
-    def task(self, row: dict[str, Any]) -> dict[str, Any]:
+    def task(self, row: Any) -> dict[str, Any]:
         """The task of a row."""
-        made, evaluation = row.get("create"), row.get("evaluation")
-        made = made if isinstance(made, dict) else {}  # upstream has one list; its harness takes no notice of it
-        description = row.get("description")
-        if not isinstance(description, str):
-            raise self._error("description", type(description).__name__, "a string")
-        if not isinstance(evaluation, dict) or not {"match", "check"} & set(evaluation):
-            raise self._error("evaluation", repr(evaluation)[:80], "an object with match or check")
+        check(row, _TASK, self._path, self._number + 1)
+        made, evaluation = row.get("create"), row["evaluation"]
+        made = made if isinstance(made, dict) else {}
         match = evaluation.get("match")
+        if match is None and "check" not in evaluation:
+            raise self._error("evaluation", repr(evaluation)[:80], "an object with match or check")
+        if isinstance(match, dict):
+            self._check_match(match)
         return {
             "id": f"os_{self._group}_{self._path.stem}_{self._number}",
             "group": self._group,
             "image": made.get("local", "default"),
-            "description": description,
+            "description": row["description"],
             "init": [self._script(script, "create.init") for script in _listed(made.get("init"))],
             "start": self._script(row["start"], "start")[1] if "start" in row else None,
             "match": {"answer": match, "strip": True} if isinstance(match, str) else match,
-            "check": None if match is not None else self._checks(evaluation["check"]),
+            "check": None if match is not None else self._checks(evaluation),
             "example": self._script(evaluation["example"], "evaluation.example") if "example" in evaluation else None,
         }
 
-    def _checks(self, scripts: Any) -> list[list[str] | None]:
+    def _check_match(self, match: dict[str, Any]) -> None:
+        if not {"answer", "regex"} & set(match):
+            raise self._error("evaluation.match", repr(match)[:80], "a text, or an object with answer or regex")
+        try:
+            re.compile(match.get("regex", ""))
+        except re.error as error:
+            raise self._error("evaluation.match.regex", f"a broken pattern ({error})", "a pattern of Python") from None
+
+    def _checks(self, evaluation: dict[str, Any]) -> list[list[str] | None]:
+        scripts = evaluation["check"]
         listed = scripts if isinstance(scripts, list) else [scripts]
+        if None in listed and "example" not in evaluation:
+            raise self._error("evaluation.example", "nothing", "the script that null stands for in check")
         return [None if script is None else self._script(script, "evaluation.check") for script in listed]
 
     def _script(self, script: Any, field: str) -> list[str]:
@@ -103,8 +148,6 @@ class _Reader:
         if not isinstance(script, dict) or not {"file", "code"} & set(script):
             raise self._error(field, repr(script)[:80], "a text, or an object with file or code")
         language = script.get("language", "bash")
-        if language not in LANGUAGES:
-            raise self._error(f"{field}.language", repr(language), " or ".join(LANGUAGES))
         if "file" not in script:
             return [language, script["code"]]
         path = self._scripts / script["file"]
