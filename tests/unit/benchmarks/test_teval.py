@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import benchmark_examples
 import pytest
 from benchmark_examples import INSTRUCT_TEMPLATES, Bench, say
 
 from agentflan.benchmarks import _teval_metrics as metrics
 from agentflan.benchmarks import teval
 from agentflan.benchmarks._encoder import Encoder
-from agentflan.errors import ConfigError, NotAvailable
+from agentflan.errors import ConfigError, NotAvailable, RecordError
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +183,36 @@ def test_a_missing_file_is_not_left_out_in_silence(monkeypatch: pytest.MonkeyPat
 
     with pytest.raises(NotAvailable, match="no v1 samples of plan_json"):
         Bench.of("teval", monkeypatch, rows, files=["review_str", "plan_json"])
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "field"),
+    [
+        ("review_str", {"origin_prompt": "no JSON"}, "origin_prompt"),
+        ("review_str", {"origin_prompt": '{"role": "user"}'}, "origin_prompt"),
+        ("review_str", {"origin_prompt": [{"role": "user"}]}, r"origin_prompt\[0\]\.content"),
+        ("review_str", {"origin_prompt": [{"role": "user", "content": "\ud800"}]}, r"origin_prompt\[0\]\.content"),
+        ("review_str", {"ground_truth": "A"}, "ground_truth"),
+        ("instruct", {"meta_data": {}}, "meta_data.response_format"),
+        ("instruct", {"meta_data": {"response_format": "xml"}}, "meta_data.response_format"),
+        ("instruct", {"template": "x"}, "template"),
+        ("instruct", {"template": {"thought": "a", "action": "b"}}, "template.args"),
+        ("instruct", {"ground_truth": {"action": "a", "args": []}}, "ground_truth.args"),
+        ("plan_json", {"ground_truth": "no plan"}, "ground_truth"),
+        ("plan_json", {"ground_truth": [{"id": "x", "name": "n", "args": {}}]}, r"ground_truth\[0\]\.id"),
+        ("plan_str", {"meta": {"API_list": "x"}}, "meta.API_list"),
+        ("reason_str", {"ground_truth": "[1]"}, "ground_truth"),
+        ("reason_str", {"ground_truth": [1]}, "ground_truth"),
+    ],
+)
+def test_a_broken_sample_is_named(
+    monkeypatch: pytest.MonkeyPatch, file: str, change: dict[str, Any], field: str
+) -> None:
+    row = next(row for row in benchmark_examples.teval() if row["file"] == f"{file}_v1.json")
+    assert Bench.of("teval", monkeypatch, [row], files=[file]).tasks
+
+    with pytest.raises(RecordError, match=rf"nowhere/{file}_v1\.json: record {row['id']}, field {field}: "):
+        Bench.of("teval", monkeypatch, [row | change], files=[file])
 
 
 def test_versions_are_never_mixed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from agentflan.benchmarks._encoder import Collector, Encoder
 FINISH = "FinishAction"
 _NAME_WEIGHT, _ARGS_WEIGHT = 0.75, 0.25
 _PLAN_THRESHOLD = {"v1": 0.7, "v2": 0.8}
-_DELIMITERS = ("thought_start", "thought_end", "action_start", "action_end", "args_start", "args_end")
+DELIMITERS = ("thought_start", "thought_end", "action_start", "action_end", "args_start", "args_end")
 _TOOL_LIKE = re.compile(r"\w+\.\w+|FinishAction")
 _CUTS = ("<eoa>", "<TOKENS_UNUSED_1>", "<|im_end|>", "\nuser", "\nassistant", "\nUSER", "[INST]", "<|user|>")
 
@@ -141,7 +141,7 @@ def _instruct_json(reply: str, template: dict[str, str]) -> tuple[Any, dict[str,
 
 
 def _instruct_string(reply: str, template: dict[str, str]) -> tuple[str, dict[str, Any]] | None:
-    start_thought, end_thought, start_action, end_action, start_args, end_args = (template[key] for key in _DELIMITERS)
+    start_thought, end_thought, start_action, end_action, start_args, end_args = (template[key] for key in DELIMITERS)
     pattern = f"{start_thought}(.*){end_thought}{start_action}(.*){end_action}{start_args}(.*){end_args}"
     try:
         match = re.search(pattern, reply, re.DOTALL)  # upstream does not escape the delimiters

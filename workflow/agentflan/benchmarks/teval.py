@@ -27,7 +27,8 @@ from agentflan.benchmarks._protocol import (
     errors_of,
     random_words,
 )
-from agentflan.errors import ConfigError, NotAvailable
+from agentflan.datasets._records import check
+from agentflan.errors import ConfigError, NotAvailable, RecordError
 from agentflan.statistics import Group, estimate, percent
 
 NAME = "teval"
@@ -64,6 +65,25 @@ DIMENSIONS: dict[str, tuple[tuple[str, str], ...]] = {  # the (kind, metric) pai
 }
 Similarity = Encoder | Collector
 
+_STEP = {"thought?": object, "name?": object, "args?": object}
+_PLAN = [
+    {"id": lambda value: str if isinstance(value, str) and value.isdecimal() else int, "name": str, "args": object}
+]
+_ANSWERS: dict[str, Any] = {  # what the gold answer of each file must be, as `agentflan.datasets._records` has it
+    "instruct": {"action": str, "args": dict},
+    "plan_json": _PLAN,
+    "plan_str": _PLAN,
+    "reason_str": _STEP,
+    "retrieve_str": _STEP,
+    "understand_str": _STEP,
+    "reason_retrieve_understand_json": _STEP,
+    "review_str": {"answer": str},
+}
+_TEMPLATES: dict[str, Any] = {  # of a file or kind, where it has a meaning
+    "instruct_json": dict.fromkeys(("thought", "action", "args"), str),
+    "instruct_string": dict.fromkeys(metrics.DELIMITERS, str),
+}
+_META: dict[str, Any] = {"instruct": {"response_format": {"json", "string"}}, "plan_str": {"API_list": [str]}}
 _FILE = re.compile(r"(\w+?)(?:_(v\d))?(?:_subset)?(?:\.json(?:\.gz)?)?")
 
 
@@ -73,6 +93,7 @@ def read_tasks(folder: Path, settings: Settings) -> list[Task]:
     Raises:
         ConfigError: no such version or template.
         NotAvailable: a chosen file has no samples.
+        RecordError: a prompt, a gold answer or what describes it has another shape.
     """
     if settings["version"] not in ("v1", "v2"):
         raise ConfigError([f"settings of teval: key version: found {settings['version']!r}; expected v1 or v2"])
@@ -85,7 +106,7 @@ def read_tasks(folder: Path, settings: Settings) -> list[Task]:
     for record in datasets.load(DATA).read(folder):
         name, version = _name_and_version(record["file"])
         if name in by_file and version in ("", settings["version"]):
-            by_file[name].append(_task(name, record, settings))
+            by_file[name].append(_task(name, record, folder / record["file"], settings))
     missing = [name for name, tasks in by_file.items() if not tasks]
     if missing:
         raise NotAvailable(f"{folder}: no {settings['version']} samples of {', '.join(missing)}")
@@ -143,11 +164,14 @@ def _name_and_version(file: str) -> tuple[str, str]:
     return (match[1], match[2] or "") if match else ("", "")
 
 
-def _task(file: str, record: dict[str, Any], settings: Settings) -> Task:
-    prompt = record["origin_prompt"]
-    turns = json.loads(prompt) if isinstance(prompt, str) else prompt
-    meta = record.get("meta") or record.get("meta_data") or {}
+def _task(file: str, record: dict[str, Any], path: Path, settings: Settings) -> Task:
+    turns = _turns(record, path)
+    meta_field = "meta" if record.get("meta") else "meta_data"
+    meta = record.get(meta_field) or {}
+    check({meta_field: meta}, {meta_field: _META.get(file, {})}, path, record["id"])
     kind = f"instruct_{meta['response_format']}" if file == "instruct" else file
+    check(record, {"template": _TEMPLATES[kind]} if kind in _TEMPLATES else {}, path, record["id"])
+    check({"ground_truth": _gold(file, record, path)}, {"ground_truth": _ANSWERS[file]}, path, record["id"])
     return {
         "id": f"{file}/{record['id']}",
         "file": file,
@@ -157,6 +181,29 @@ def _task(file: str, record: dict[str, Any], settings: Settings) -> Task:
         "tools": meta.get("API_list", ()),
         "gold": record["ground_truth"],
     }
+
+
+def _turns(record: dict[str, Any], path: Path) -> list[dict[str, str]]:
+    """The turns of a prompt, which may stand in a text of JSON."""
+    turns = record["origin_prompt"]
+    try:
+        turns = json.loads(turns) if isinstance(turns, str) else turns
+    except json.JSONDecodeError as error:
+        found = f"a text that is not JSON ({error})"
+        raise RecordError(path, record["id"], "origin_prompt", found, "turns, or their JSON") from None
+    check({"origin_prompt": turns}, {"origin_prompt": [{"role": str, "content": str}]}, path, record["id"])
+    return turns
+
+
+def _gold(file: str, record: dict[str, Any], path: Path) -> Any:
+    """The gold answer; a plan or a step may stand in a text."""
+    gold = record["ground_truth"]
+    if _ANSWERS[file] not in (_PLAN, _STEP):
+        return gold
+    try:
+        return metrics.parse_literal(gold, "[]" if _ANSWERS[file] is _PLAN else "{}")
+    except ValueError as error:
+        raise RecordError(path, record["id"], "ground_truth", str(error), "a plan or a step, or its text") from None
 
 
 def _role(role: str, settings: Settings) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from agentflan.datasets._records import check
 from agentflan.datasets._source import Source, SourceFile
-from agentflan.errors import FileError, RecordError
+from agentflan.errors import FileError
 from agentflan.files import read_json
 
 KIND = "tasks"
@@ -30,10 +31,22 @@ SOURCE = Source(
     files=tuple(SourceFile(f"data/{name}_v1.json") for name in _FILES),
     rows=23_305,
 )
+_SAMPLE = {
+    "origin_prompt": list | str,
+    "ground_truth": list | dict | str,
+    "template?": dict | str | None,
+    "meta?": dict | None,
+    "meta_data?": dict | None,
+}
 
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:
-    """Samples with id and file, the rest as upstream has it (origin_prompt, ground_truth, template, meta…)."""
+    """Samples with id and file (below `folder`), the rest as upstream has it (origin_prompt, ground_truth, meta…).
+
+    Raises:
+        FileError: there is no file, or one is no object.
+        RecordError: a field is missing or of another type.
+    """
     paths = sorted(path for path in folder.rglob("*.json*") if path.name.removesuffix(".gz").endswith(".json"))
     paths = [path for path in paths if path.name.split("_")[0] in {name.split("_")[0] for name in _FILES}]
     if not paths:
@@ -42,13 +55,7 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
         samples = read_json(path)
         if not isinstance(samples, dict):
             raise FileError(path, f"a JSON {type(samples).__name__}", "an object from ids to samples")
-        for identity, sample in samples.items():
-            _check(sample, path, identity)
-            yield {**sample, "id": identity, "file": path.name}
-
-
-def _check(sample: Any, path: Path, identity: str) -> None:
-    for field, kinds in (("origin_prompt", (list, str)), ("ground_truth", (list, dict, str))):
-        if not isinstance(sample, dict) or not isinstance(sample.get(field), kinds):
-            found = type(sample.get(field)).__name__ if isinstance(sample, dict) else type(sample).__name__
-            raise RecordError(path, identity, field, found, " or ".join(kind.__name__ for kind in kinds))
+        for number, (identity, sample) in enumerate(samples.items(), 1):
+            check({"id": identity}, {"id": str}, path, number)
+            check(sample, _SAMPLE, path, f"{number} ({identity})")
+            yield {**sample, "id": identity, "file": path.relative_to(folder).as_posix()}
