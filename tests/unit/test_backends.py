@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -314,3 +315,48 @@ def test_tokens_are_drawn_as_often_as_they_are_likely() -> None:
 
     assert counts[1] == 0  # the others have 0.95 together, over top_p
     assert counts.tolist() == pytest.approx([0.5 / 0.95, 0, 0.3 / 0.95, 0.15 / 0.95], abs=0.04)
+
+
+def _without_tensor(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    weights.pop(next(name for name in weights if "q_proj" in name))
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+
+def _config(**changes: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    return change
+
+
+def _template(text: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / "chat_template.jinja").write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        (_without_tensor, "1 missing keys, such as model.layers"),
+        (_config(num_hidden_layers=7), "missing keys, such as model.layers"),
+        (_config(num_hidden_layers=1), "unexpected keys, such as model.layers"),
+        (_config(intermediate_size=24), "keys|cannot be loaded"),
+        (lambda folder: (folder / "config.json").write_text("{"), "cannot be loaded"),
+        (lambda folder: (folder / "config.json").write_text("{}"), "cannot be loaded"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "cannot be loaded"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"\x08"), "cannot be loaded"),
+        (lambda folder: (folder / "tokenizer.json").unlink(), "cannot be loaded"),
+        (_template("{% for"), "no chat template that can be used"),
+        (_template("{{ bos_token }}"), "leaves out what the user says"),
+    ],
+)
+def test_a_damaged_checkpoint_is_never_played(damage: Callable[[Path], None], found: str, tmp_path: Path) -> None:
+    folder = make_checkpoint(tmp_path / "tiny", "llama2")
+    LocalModel(folder)
+    damage(folder)
+
+    with pytest.raises(FileError, match=rf"tiny: found .*{found}"):
+        LocalModel(folder)

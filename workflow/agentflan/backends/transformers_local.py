@@ -15,10 +15,11 @@ from typing import Any
 
 from agentflan.backends import Call, Reply
 from agentflan.backends._chat_tokens import ChatTokens
+from agentflan.backends._checkpoint import load_model, load_tokenizer
 from agentflan.backends._kept import Kept
 from agentflan.backends._rows import Row, batches
 from agentflan.benchmarks._protocol import Request
-from agentflan.errors import FileError, NotAvailable
+from agentflan.errors import NotAvailable
 
 NAME = "local"
 
@@ -27,11 +28,9 @@ def start(model: str, benchmark: ModuleType, settings: dict[str, Any]) -> Callab
     """An agent that runs the checkpoint folder `model`.
 
     Raises:
-        FileError: there is no such folder.
+        FileError: the folder is not a whole checkpoint.
         NotAvailable: torch or transformers is not installed.
     """
-    if not (Path(model) / "config.json").exists():
-        raise FileError(model, "no config.json", "the folder of a checkpoint")
     memory = {"cache_gib": settings["cache_gib"], "kept_gib": settings["kept_gib"]}
     local = LocalModel(Path(model), settings["threads"], settings["rows"], **memory)
     return lambda calls: local.generate([call.request for call in calls], [call.task["id"] for call in calls])
@@ -53,16 +52,16 @@ class LocalModel(ChatTokens):
     ) -> None:
         try:
             import torch
-            from transformers import AutoModelForCausalLM, AutoTokenizer
+            import transformers  # noqa: F401
         except ImportError as error:
             raise NotAvailable(f"the local backend needs the package {error.name}, which is not installed") from None
         torch.set_num_threads(threads)
         gpus = torch.cuda.device_count()
         placed = {"dtype": torch.bfloat16 if gpus else torch.float32, "device_map": "auto" if gpus > 1 else None}
-        model = AutoModelForCausalLM.from_pretrained(folder, **placed).eval()
+        model = load_model(folder, **placed)
         self.model = model.to("cuda") if gpus == 1 else model
         ends = self.model.generation_config.eos_token_id
-        super().__init__(AutoTokenizer.from_pretrained(folder), ends if isinstance(ends, list) else [ends])
+        super().__init__(load_tokenizer(folder), ends if isinstance(ends, list) else [ends])
         self.context = self.model.config.max_position_embeddings
         self.rows, self.cache_bytes, self.kept_bytes = rows, cache_gib * 2**30, kept_gib * 2**30
         self._kept = Kept(0)

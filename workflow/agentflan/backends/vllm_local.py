@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentflan.backends import Call, Reply
 from agentflan.backends._chat_tokens import ChatTokens
+from agentflan.backends._checkpoint import load_tokenizer
 from agentflan.backends._history import History
 from agentflan.benchmarks._protocol import Request
 from agentflan.errors import FileError, NotAvailable
@@ -51,7 +52,7 @@ class VllmModel(ChatTokens):
     def __init__(self, folder: Path) -> None:
         try:
             import torch
-            from transformers import AutoConfig, AutoTokenizer, GenerationConfig
+            from transformers import AutoConfig, GenerationConfig
             from vllm import LLM, SamplingParams
         except ImportError as error:
             missing = error.name or "vllm"
@@ -61,7 +62,7 @@ class VllmModel(ChatTokens):
             raise NotAvailable("the vllm backend needs a GPU; the local backend runs on a CPU, too")
         config = AutoConfig.from_pretrained(folder)
         ends = GenerationConfig.from_pretrained(folder).eos_token_id
-        super().__init__(AutoTokenizer.from_pretrained(folder), ends if isinstance(ends, list) else [ends])
+        super().__init__(load_tokenizer(folder), ends if isinstance(ends, list) else [ends])
         self.context = config.max_position_embeddings
         self._history, self._parameters = History(self), SamplingParams
         self._engine = LLM(

@@ -7,6 +7,7 @@ A benchmark is a module with these names::
     PROTOCOL              what was measured, in words; `{key}` stands for a setting
     DEFAULTS              its settings beside the common ones
     CHANCE                what a guesser scores, in percent; left out where it is about 0
+    PREDICTION            the type of a row's prediction; left out where that varies
     read_tasks(folder, settings)           -> [task], each a dictionary with a unique "id"
     episode(task, settings)                -> generator: yields a Request, is sent the reply, returns a row with
                                               "prediction", "outcome" (one of OUTCOMES) and more

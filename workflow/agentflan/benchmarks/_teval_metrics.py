@@ -69,7 +69,7 @@ def plan_of_json(reply: Any) -> list[dict[str, Any]]:
     try:
         steps = parse_literal(reply, "[]")
         return [{"id": int(step["id"]), "name": str(step["name"]), "args": str(step["args"])} for step in steps]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError):
         return []
 
 

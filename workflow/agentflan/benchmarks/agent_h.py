@@ -28,6 +28,7 @@ from agentflan.tools import system_text
 NAME = "agent_h"
 TITLE = "Agent-H"
 DATA = "glaive"
+PREDICTION = str
 PROTOCOL = "H_Score (Eq. 1); first turns of glaive v2 in four circumstances, limit {limit}"
 DEFAULTS: Settings = {
     "limit": 1845,  # §4.3

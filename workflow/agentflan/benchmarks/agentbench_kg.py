@@ -68,7 +68,7 @@ _OWN_PROMPT = {
     "no_intersection": "{call} cannot be done.",
 }
 FAULTS = ("format", "tool", "arguments")  # what can be wrong with a reply
-_FINAL = re.compile(r"(?:Find|Final) Answer: #(\d+)")
+_FINAL = re.compile(r"(?:Find|Final) Answer: #(\d{1,9})")
 
 
 @dataclass(frozen=True)

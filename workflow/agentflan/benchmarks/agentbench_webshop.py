@@ -2,7 +2,8 @@
 
 `webshop` has WebShop's products, which must be downloaded; `embedded` has a few of our own in the same files. Pages,
 actions and reward are the same. Upstream draws the highest prices of the instructions without a seed, so that they
-differ from one run to the next; here they are fixed. Its dialogue shows one purchase; put that into `prompt.json`.
+differ from one run to the next; here they are fixed. Its dialogue shows one purchase and is read
+from its code, see `agentflan.datasets._harness`.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from agentflan.statistics import Group, estimate, percent
 NAME = "gsm8k"
 TITLE = "GSM8K"
 DATA = "gsm8k"
-PREDICTION = str  # what `score` reads; score_transcripts refuses the rest
+PREDICTION = str
 PROTOCOL = "{protocol}, {shots}-shot, exact match of the result, filter {filter}, limit {limit}"
 PROTOCOLS = ("lm_eval", "agenttuning")
 FILTERS = ("strict-match", "flexible-extract", "last-digits")

@@ -3,8 +3,8 @@
 Two protocols. `bolaa`: one raw text that grows; each step asks twice, for a thought and for an action, and cuts at the
 end of the line. `chat`: each step is one reply with thought and action, the observation comes back as a user turn; a
 variant of ours for models that only speak in turns. BOLAA's instruction and demonstrations are other people's text:
-they are read from `prompt.json` beside the tasks ({"instruction": …, "demonstrations": …}). Without it a short wording
-of ours is used, and the score says so.
+they are read from AgentTuning's code, or from a `prompt.json` beside the tasks ({"instruction": …, "demonstrations":
+…}). Without either a short wording of ours is used, and the score says so.
 
 Upstream asks OpenAI's models at temperature 1 with at most 128 tokens; here they are asked like the others, greedily
 unless their block of the study says `temperature: 1` (for all benchmarks), and with `max_new_tokens`.
@@ -45,6 +45,7 @@ from agentflan.statistics import Group, estimate, percent
 NAME = "hotpotqa"
 TITLE = "HotpotQA"
 DATA = "hotpotqa"
+PREDICTION = str
 PROTOCOL = (
     "{protocol}, {metric} averaged over levels, {wiki} pages, {max_steps} steps, replies of {max_new_tokens} tokens, "
     "API models asked as the others are, limit {limit} a level"
@@ -100,7 +101,7 @@ def read_tasks(folder: Path, settings: Settings) -> list[Task]:
                 [f"settings of {NAME}: key {key}: found {settings[key]!r}; expected {' or '.join(known)}"]
             )
     rows = list(datasets.load(DATA).read(folder))
-    prompt = read_json(folder / "prompt.json") if (folder / "prompt.json").exists() else {}
+    prompt = datasets.load(DATA).read_prompt(folder)
     live = settings["wiki"] == "live"
     wiki = LiveWiki(Path(settings["wiki_cache"])) if live else Wiki.of(row["context"] for row in rows)
     by_level: dict[str, list[Task]] = {}
@@ -207,7 +208,7 @@ def _task(row: dict[str, Any], wiki: Wiki | LiveWiki, prompt: dict[str, str], se
     facts = row["supporting_facts"]
     titles = facts["title"] if isinstance(facts, dict) else [title for title, _ in facts]
     source = (
-        "settings" if settings["instruction"] else "prompt.json" if prompt else "our own wording, no demonstrations"
+        "settings" if settings["instruction"] else prompt["source"] if prompt else "our own wording, no demonstrations"
     )
     return {
         "id": str(row["id"]),
@@ -237,7 +238,7 @@ def _play_bolaa(task: Task, reading: _Reading, settings: Settings) -> Any:
         observation = _act(*parse_action(reply), reading)
         if reading.answer is not None:
             return "completed"
-        text += f"\nObservation {step}: {observation}"
+        text += f"\nObservation {step}: {observation.strip().replace(chr(10), '')}"  # one line, as upstream's
     return "task_limit"
 
 

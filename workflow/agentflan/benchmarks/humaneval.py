@@ -40,6 +40,7 @@ from agentflan.statistics import Group, estimate
 NAME = "humaneval"
 TITLE = "HumanEval"
 DATA = "humaneval"
+PREDICTION = str
 PROTOCOL = "{protocol}, 0-shot, greedy pass@1, {cpu_seconds} s of CPU in a sandbox, limit {limit}"
 PROTOCOLS = ("lm_eval", "instruct")
 DEFAULTS: Settings = {

@@ -25,6 +25,7 @@ from agentflan.statistics import Group, estimate, percent
 NAME = "mmlu"
 TITLE = "MMLU"
 DATA = "mmlu"
+PREDICTION = str
 PROTOCOL = (
     "{protocol}, {shots}-shot, likeliest letter, prompts cut at the model's context (agenttuning: at 2,048 tokens), "
     "mean over all questions, limit {limit}"

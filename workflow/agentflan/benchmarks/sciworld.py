@@ -1,10 +1,10 @@
 """ScienceWorld: small experiments in a text world, played on the real simulator (AgentTuning's harness).
 
 A reply is a thought, which is only acknowledged, or an action, which is mapped to the most similar possible one.
-AgentTuning's demonstrations are other people's text: they are read from its `prompt.json` beside the tasks, which
-holds for each task number ("0" … "29") the turns of a dialogue. Without it a short wording of ours stands alone, and
-the score says so. Upstream cuts the dialogue by GPT-4's tokens; four characters are taken for one here. Upstream's own
-oddities are kept, because they are in the published scores: they are told where they happen.
+AgentTuning's demonstrations are other people's text: they are read from its own file, or from a `prompt.json` beside
+the tasks, which holds for each task number ("0" … "29") the turns of a dialogue. Without either a short wording of ours
+stands alone, and the score says so. Upstream cuts the dialogue by GPT-4's tokens; four characters are taken for one
+here. Upstream's own oddities are kept, because they are in the published scores: they are told where they happen.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from agentflan.benchmarks._protocol import (
 )
 from agentflan.benchmarks._simulator import Place, Simulator, State
 from agentflan.errors import ConfigError
-from agentflan.files import read_json
 from agentflan.statistics import Group, estimate, percent
 
 NAME = "sciworld"
@@ -93,7 +92,7 @@ def read_tasks(folder: Path, settings: Settings) -> list[Task]:
     if not chosen:
         sets = ", ".join(sorted({row["set"] for row in rows}))
         raise ConfigError([f"settings of {NAME}: key episodes: found {settings['episodes']!r}; there are: {sets}"])
-    prompt = read_json(folder / "prompt.json") if (folder / "prompt.json").exists() else {}
+    prompt = datasets.load(DATA).read_prompt(folder)
     by_task: dict[str, list[Task]] = {}
     for row in chosen:
         by_task.setdefault(row["task"], []).append(_task(row, prompt, settings))
@@ -193,7 +192,7 @@ def _task(row: dict[str, Any], prompt: dict[str, Any], settings: Settings) -> Ta
         **row,
         "instruction": settings["instruction"] or prompt.get("instruction", _INSTRUCTION),
         "demonstration": demonstration,
-        "prompt_source": "prompt.json" if demonstration else f"{own}, no demonstrations",
+        "prompt_source": prompt["source"] if demonstration else f"{own}, no demonstrations",
     }
 
 

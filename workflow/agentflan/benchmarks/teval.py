@@ -34,6 +34,7 @@ from agentflan.statistics import Group, estimate, percent
 NAME = "teval"
 TITLE = "T-Eval"
 DATA = "teval"
+PREDICTION = str
 PROTOCOL = "{version}, mean of six dimensions, encoder {encoder}, chat template {chat_template}, limit {limit} a file"
 OWN_TEMPLATE, UPSTREAM_LLAMA2 = "own", "upstream_llama2"
 DEFAULTS: Settings = {

@@ -17,6 +17,7 @@ from agentflan import episodes
 from agentflan.arguments import InputPath, OutputPath
 from agentflan.benchmarks._flags import add_benchmark, benchmark_of
 from agentflan.benchmarks._protocol import Row
+from agentflan.benchmarks._tasks import checked_tasks
 from agentflan.errors import FileError, NotAvailable, RecordError
 from agentflan.files import read_json, write_json
 
@@ -67,7 +68,7 @@ def _score(benchmark: ModuleType, arguments: argparse.Namespace, settings: dict[
         NotAvailable: they say "not run", every episode broke, or the scorer misses something.
         RecordError: an episode is none of the tasks', or not what the scorer reads.
     """
-    tasks = benchmark.read_tasks(arguments.data, settings)
+    tasks = checked_tasks(benchmark, arguments.data, settings)
     rows = episodes.read_transcripts(arguments.transcripts, tasks)
     _check_predictions(rows, arguments.transcripts, getattr(benchmark, "PREDICTION", object))
     if rows and all(row["outcome"] == "task_error" for row in rows):  # that tells of the environment, not of the agent
