@@ -23,6 +23,7 @@ from agentflan.benchmarks._purchase import (
     reward,
 )
 from agentflan.benchmarks._shop import Shop, Visit
+from agentflan.datasets.agentbench_webshop import read_colours
 from agentflan.errors import ConfigError, FileError, NotAvailable, RecordError
 from agentflan.files import write_json
 
@@ -83,7 +84,7 @@ def test_attributes_are_alike_or_stand_in_the_text() -> None:
     ("chosen", "wanted", "hits"),
     [
         (["night black"], ["black"], 1),  # the colour is what counts
-        (["dark navy"], ["dark red"], 1),  # "dark" comes before both in upstream's list of colours
+        (["dark navy"], ["dark red"], 1),  # "dark" comes before both in the list of colours
         (["dark red"], ["red"], 0),
         (["violet lavender"], ["violet"], 0),
         (["table lamp"], ["lamp for a table"], 1),
@@ -100,14 +101,26 @@ def test_attributes_are_alike_or_stand_in_the_text() -> None:
     ],
 )
 def test_wanted_options_count_that_are_like_a_chosen_one(chosen: list[str], wanted: list[str], hits: int) -> None:
-    assert count_options(chosen, wanted) == hits
+    colours = ["black", "dark", "lavender", "navy", "red", "violet", "white"]  # in an order as upstream's
+
+    assert count_options(chosen, wanted, colours) == hits
 
 
-def test_the_colour_of_an_option_is_the_first_one_in_upstreams_order() -> None:
-    assert [colour_of(option) for option in ("night black", "fuchsia and steel", "123alabaster", "oak", "")] == [
-        *("black", "fuchsia", "alabaster"),
-        *("oak", ""),
-    ]
+def test_the_colour_of_an_option_is_the_first_one_in_the_lists_order() -> None:
+    colours = ["alabaster", "black", "fuchsia", "night", "steel"]
+    found = [colour_of(option, colours) for option in ("night black", "fuchsia and steel", "123alabaster", "oak", "")]
+
+    assert found == ["black", "fuchsia", "alabaster", "oak", ""]
+
+
+def test_upstreams_colours_are_read_where_they_lie(tmp_path: Path) -> None:
+    path = tmp_path / "src/tasks/webshop/web_agent_site/engine/normalize.py"
+    path.parent.mkdir(parents=True)
+    path.write_text("import re\n\nCOLOR_SET = [\n    'teal', 'dark',\n]\nraise SystemExit\n")
+
+    assert read_colours(tmp_path) == ["teal", "dark"]
+    assert read_colours(tmp_path / "elsewhere") == []
+    assert count_options(["dark red"], ["dark blue"], read_colours(tmp_path)) == 1
 
 
 def test_options_that_were_not_wanted_do_not_add_to_the_reward() -> None:

@@ -160,7 +160,7 @@ def test_an_unknown_set_or_task_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="key episodes: found 'all'; there are: agenttuning"):
         _tasks(tmp_path, episodes="all")
     (tmp_path / "episodes.jsonl").write_text('{"id": "a", "set": "easy", "task": "fly", "variation": 0}\n')
-    with pytest.raises(RecordError, match="record 1, field task: found 'fly'"):
+    with pytest.raises(RecordError, match=r"record 1 \(a\), field task: found 'fly'"):
         _tasks(tmp_path)
 
 

@@ -19,20 +19,9 @@ Nouns = Callable[[str], list[str]]
 
 _ALIKE = 85  # of 100, by thefuzz
 _SPACY_MODEL = "en_core_web_lg"
-_COLOURS = (  # everyday ones, which are no nouns
+COLOURS = (  # everyday ones, which are no nouns
     "beige black blue brown bronze copper cream gold gray green grey ivory khaki maroon navy olive orange pink purple "
     "red rose silver tan teal turquoise violet white yellow"
-).split()
-# What upstream takes for the colour of an option (``COLOR_SET`` in WebShop's ``engine/normalize.py``, MIT licence): the
-# first of these words that is in the option, so that the reward depends on each word and on their order.
-_SHADES = (
-    "alabaster apricot aqua ash asphalt azure banana beige black blue blush bordeaux bronze brown burgundy camel "
-    "camo caramel champagne charcoal cheetah chestnut chocolate christmas coffee cognac copper coral cranberry "
-    "cream crystal dark denim eggplant elephant espresso fuchsia gold granite grape graphite grass gray green grey "
-    "heather indigo ivory ivy khaki lavender lemon leopard light lilac lime magenta maroon mauve merlot midnight "
-    "mint mocha multicolor mushroom mustard natural navy nude olive orange peach pewter pink plum purple rainbow "
-    "red rose royal rust sand sapphire seashell silver skull slate steel stone stonewash sunflower tan taupe teal "
-    "tiger turquoise violet walnut wheat white wine yellow"
 ).split()
 _SMALL = set(
     "a an and are as at by for from in into is it of on or out over per so than that the this to up with without your "
@@ -59,7 +48,15 @@ class Goal(NamedTuple):
     price: float
 
 
-def reward(bought: Product, chosen: dict[str, str], price: float, goal: Goal, wanted: Product, nouns: Nouns) -> float:
+def reward(
+    bought: Product,
+    chosen: dict[str, str],
+    price: float,
+    goal: Goal,
+    wanted: Product,
+    nouns: Nouns,
+    colours: Sequence[str] = COLOURS,
+) -> float:
     """The reward of a purchase, 0–1.
 
     Args:
@@ -69,8 +66,9 @@ def reward(bought: Product, chosen: dict[str, str], price: float, goal: Goal, wa
         goal: what was wanted.
         wanted: the product that the goal was written for.
         nouns: takes the nouns from a name.
+        colours: of options, see `colour_of`.
     """
-    hits = count_attributes(bought, goal.attributes) + count_options(chosen.values(), goal.options)
+    hits = count_attributes(bought, goal.attributes) + count_options(chosen.values(), goal.options, colours)
     whole = len(goal.attributes) + len(goal.options) + 1
     return fit_of_type(bought, wanted, nouns) * (hits + (price <= goal.price)) / whole
 
@@ -95,18 +93,18 @@ def count_attributes(bought: Product, attributes: Sequence[str]) -> int:
     )
 
 
-def count_options(chosen: Iterable[str], options: Sequence[str]) -> int:
+def count_options(chosen: Iterable[str], options: Sequence[str], colours: Sequence[str] = COLOURS) -> int:
     """How many of the wanted options are like one that was chosen (``get_option_reward``).
 
     What was chosen without being wanted counts nothing, and what the product's text says does not matter.
     """
-    values = [colour_of(value) for value in chosen]
-    return sum(any(_alike(value, colour_of(option)) for value in values) for option in options)
+    values = [colour_of(value, colours) for value in chosen]
+    return sum(any(_alike(value, colour_of(option, colours)) for value in values) for option in options)
 
 
-def colour_of(option: str) -> str:
-    """The first colour of upstream's list that is in an option, or else the option (``normalize_color``)."""
-    return next((shade for shade in _SHADES if shade in option), option)
+def colour_of(option: str, colours: Sequence[str]) -> str:
+    """The first of some colours that is in an option, or else the option (``normalize_color``): their order counts."""
+    return next((colour for colour in colours if colour in option), option)
 
 
 def nouns_of(kind: str) -> Nouns:
@@ -121,7 +119,7 @@ def nouns_of(kind: str) -> Nouns:
 def guess_nouns(name: str) -> list[str]:
     """The words of a name that may be nouns, in small letters."""
     words = re.findall(r"[a-z]+", name.lower())
-    return [word for word in words if word not in _SMALL | set(_COLOURS) and not _ADJECTIVE.fullmatch(word)]
+    return [word for word in words if word not in _SMALL | set(COLOURS) and not _ADJECTIVE.fullmatch(word)]
 
 
 @cache

@@ -27,8 +27,9 @@ from agentflan.benchmarks._protocol import (
     errors_of,
     random_words,
 )
-from agentflan.benchmarks._purchase import Goal, nouns_of, reward
+from agentflan.benchmarks._purchase import COLOURS, Goal, nouns_of, reward
 from agentflan.benchmarks._shop import BUY, NEXT, Product, Shop, Visit
+from agentflan.datasets.agentbench_webshop import read_colours
 from agentflan.errors import ConfigError
 from agentflan.randomness import generator
 from agentflan.statistics import Group, estimate, percent
@@ -77,6 +78,7 @@ def read_tasks(folder: Path, settings: Settings) -> list[Task]:
         raise ConfigError([f"settings of {NAME}: key nouns: found {found!r}; expected heuristic or spacy"])
     prompt = _agentbench.read_prompt(folder, _OWN_PROMPT)
     shop = Shop(list(datasets.load(DATA).read(folder)))
+    colours = read_colours(folder)
     sources = sorted({product["source"] for product in shop.products.values()})
     if (sources == ["WebShop"]) != (settings["environment"] == "webshop"):
         raise ConfigError([f"settings of {NAME}: key environment: the products are of {', '.join(sources)}"])
@@ -84,7 +86,7 @@ def read_tasks(folder: Path, settings: Settings) -> list[Task]:
     goals = list(_goals(shop.products.values(), prices, settings["seed"]))
     random.Random(_SHUFFLE).shuffle(goals)
     tasks = [
-        {"id": f"goal_{number}", "goal": goal, "shop": shop, "prices": prices, "prompt": prompt}
+        {"id": f"goal_{number}", "goal": goal, "shop": shop, "prices": prices, "prompt": prompt, "colours": colours}
         for number, goal in enumerate(goals[: settings["goals"]])
     ]
     return draw(tasks, settings["limit"], NAME, settings["seed"])
@@ -126,6 +128,7 @@ def score(tasks: Sequence[Task], rows: Sequence[Row], settings: Settings) -> dic
         "environment": ENVIRONMENTS[settings["environment"]],
         "products": len(tasks[0]["shop"].products),
         "nouns": settings["nouns"],
+        "colours": "upstream's" if tasks[0]["colours"] else "our own",
         "prompt": tasks[0]["prompt"]["source"],
         "errors": errors_of(rows),
     }
@@ -166,7 +169,9 @@ def _show(visit: Visit, observation: str) -> str:
 def _reward(task: Task, bought: dict[str, Any], nouns: Any) -> float:
     products, goal = task["shop"].products, task["goal"]
     price = task["prices"][bought["code"]]
-    return reward(products[bought["code"]], bought["options"], price, goal, products[goal.code], nouns)
+    return reward(
+        products[bought["code"]], bought["options"], price, goal, products[goal.code], nouns, task["colours"] or COLOURS
+    )
 
 
 def _draw_prices(products: Iterable[Product], seed: int) -> Iterable[tuple[str, float]]:

@@ -38,6 +38,7 @@ from agentflan.benchmarks._protocol import (
     random_words,
 )
 from agentflan.benchmarks._wiki import Wiki
+from agentflan.datasets.hotpotqa import read_prompt
 from agentflan.errors import ConfigError
 from agentflan.files import read_json
 from agentflan.statistics import Group, estimate, percent
@@ -101,7 +102,7 @@ def read_tasks(folder: Path, settings: Settings) -> list[Task]:
                 [f"settings of {NAME}: key {key}: found {settings[key]!r}; expected {' or '.join(known)}"]
             )
     rows = list(datasets.load(DATA).read(folder))
-    prompt = datasets.load(DATA).read_prompt(folder)
+    prompt = read_prompt(folder)
     live = settings["wiki"] == "live"
     wiki = LiveWiki(Path(settings["wiki_cache"])) if live else Wiki.of(row["context"] for row in rows)
     by_level: dict[str, list[Task]] = {}

@@ -29,6 +29,7 @@ from agentflan.benchmarks._protocol import (
     random_words,
 )
 from agentflan.benchmarks._simulator import Place, Simulator, State
+from agentflan.datasets.sciworld import read_prompt
 from agentflan.errors import ConfigError
 from agentflan.statistics import Group, estimate, percent
 
@@ -92,7 +93,7 @@ def read_tasks(folder: Path, settings: Settings) -> list[Task]:
     if not chosen:
         sets = ", ".join(sorted({row["set"] for row in rows}))
         raise ConfigError([f"settings of {NAME}: key episodes: found {settings['episodes']!r}; there are: {sets}"])
-    prompt = datasets.load(DATA).read_prompt(folder)
+    prompt = read_prompt(folder)
     by_task: dict[str, list[Task]] = {}
     for row in chosen:
         by_task.setdefault(row["task"], []).append(_task(row, prompt, settings))

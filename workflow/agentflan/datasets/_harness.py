@@ -46,6 +46,11 @@ OS = harness_file(
 WEBSHOP = harness_file(
     "src/tasks/webshop/__init__.py", "60e6463e0dd1c4b4257898d055dc643e04092fb975401bca1727b2b22bf64548", 8_164
 )
+WEBSHOP_COLOURS = harness_file(
+    "src/tasks/webshop/web_agent_site/engine/normalize.py",
+    "1962113ac9e209a636d4f181b2c70544bbea59b03adca9847e48287158d794fb",
+    3_819,
+)
 
 HOTPOTQA = harness_file(
     "src/pre_prompt.py",

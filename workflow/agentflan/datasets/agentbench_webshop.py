@@ -25,6 +25,7 @@ SOURCE = Source(
         SourceFile("items_ins_v2_1000.json"),
         SourceFile("items_human_ins.json"),
         _harness.WEBSHOP,
+        _harness.WEBSHOP_COLOURS,
     ),
 )
 OPTIONAL_FILES = ("prompt.json",)
@@ -75,6 +76,16 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
         except ValueError:
             found = repr(row["pricing"])
             raise RecordError(path, f"{number} ({code})", "pricing", found, "prices such as $12.50 to $15") from None
+
+
+def read_colours(folder: Path) -> list[str]:
+    """The colours that upstream finds in options, in its order; [] without its file.
+
+    Raises:
+        FileError: the file has another form than AgentTuning's.
+    """
+    path = folder / _harness.WEBSHOP_COLOURS.name
+    return _harness.Code(path).literal("COLOR_SET") if path.exists() else []
 
 
 def _product(row: dict[str, Any], known: dict[str, Any], wishes: list[dict[str, Any]]) -> dict[str, Any]:
