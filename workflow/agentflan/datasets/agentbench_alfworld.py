@@ -6,6 +6,7 @@ download, one a line: ``{"game": path, …}``; see `agentflan.benchmarks._househ
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ _HOUSEHOLD = {
     "goal": {"thing": str, "place": str, "count": int, "state": {"", "clean", "hot", "cool", "lit"}},
     "solution": [str],
 }
+_NAME = re.compile(r"\S+ \d+")
 
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:
@@ -49,7 +51,8 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
 
     Raises:
         FileError: there is no list of games, or a file is damaged.
-        RecordError: the list has another shape, or a household has, or two households are of one game.
+        RecordError: the list has another shape, or a household has, or two households are of one game, or a name is
+            not a kind and a number.
     """
     path = folder / SOURCE.files[0].name
     listed = read_object(path, {f"{category}?": [str] for category in CATEGORIES})
@@ -57,8 +60,18 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
         raise RecordError(path, 1, category, "another category", f"games by category: {', '.join(CATEGORIES)}")
     beside = folder / "households.jsonl"
     rows = records([beside] if beside.exists() else [], _HOUSEHOLD, ("game",))
-    households = {row["game"]: row for _, _, row in rows}
+    households = {row["game"]: _named(row, path, number) for path, number, row in rows}
     for category in listed:
         for game in listed[category]:
             identity = game.removesuffix("/game.tw-pddl").partition("valid_unseen/")[2] or game
             yield {"id": identity, "category": category, "game": game, "household": households.get(game)}
+
+
+def _named(row: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
+    """A household whose commands can be read."""
+    for index, place in enumerate(row["places"]):
+        for name in (place["name"], *place["things"]):
+            if not _NAME.fullmatch(name):
+                label, field = f"{number} ({row['game']})", f"places[{index}]"
+                raise RecordError(path, label, field, repr(name), "names such as desk 1")
+    return row

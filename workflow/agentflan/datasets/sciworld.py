@@ -69,10 +69,10 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
     """Rows with id, set, task, number of the task, and variation.
 
     Raises:
-        RecordError: a field is missing or of another type, no task of the simulator is named, or an id stands twice.
+        RecordError: a field is missing or of another type, or no task of the simulator is named.
     """
     path = folder / "episodes.jsonl"
-    listed = (row for _, _, row in records([path], _FIELDS, ("id",)))
+    listed = (row for _, _, row in records([path], _FIELDS, ("id",), distinct=False))  # sets may share episodes
     rows = listed if path.exists() else protocol_episodes()
     for row in rows:
         yield row | {"number": _NUMBERS[row["task"]]}
