@@ -122,3 +122,9 @@ def test_several_nodes_are_one_task_a_node_with_gpus_by_node() -> None:
 def test_a_job_that_saves_is_told_before_its_time_is_over() -> None:
     assert "--signal=TERM@900" in _submitted(Need(4000, 60, saves=True))
     assert "--signal" not in _submitted(Need(4000, 60))
+
+
+def test_agents_of_one_world_play_one_after_another(root: Path) -> None:
+    assert needs.shares_world("webarena") and not needs.shares_world("webarena_embedded")
+    for profile in ("slurm", "generic"):
+        assert "shared_world=1" in (root / "profiles" / profile / "config.yaml").read_text()

@@ -338,7 +338,7 @@ def test_a_run_that_reached_its_cap_goes_on_with_a_higher_one(server: ModelServe
     with pytest.raises(AgentFlanError, match="raise max_cost or max_total_tokens and repeat"):
         play(server, tmp_path / "capped", max_total_tokens=250)
     part = tmp_path / "capped" / "out.jsonl.part"
-    kept = [row["id"] for row in list(read_jsonl(part))[1:]]
+    kept = [row["id"] for row in read_jsonl(part) if "id" in row]
 
     assert kept in (["t0", "t1"], ["t0", "t1", "t2", "t3"])
     assert not (tmp_path / "capped" / "out.jsonl").exists()

@@ -125,6 +125,11 @@ def episode_settings(plan: Plan, agent: str, benchmark: str, results: Path = RES
     return {"cache_gib": round(CACHE_SHARE * rest, 1), **settings}
 
 
+def shares_world(benchmark: str) -> bool:
+    """Whether all agents act on one world of this benchmark, so that only one of them may play at a time."""
+    return getattr(benchmarks.load(benchmark), "SHARED_WORLD", False)
+
+
 def _served(plan: Plan, agent: str, results: Path) -> tuple[int, LlamaShape] | None:
     """How many GPUs an agent plays on, and its model's shape; None without GPUs."""
     known, hardware = plan.parse_checkpoint(agent), plan.study.hardware

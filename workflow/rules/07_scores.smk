@@ -14,6 +14,7 @@ rule run_episodes:
         "../../environment.yml"
     resources:
         **asked(episodes_need),
+        shared_world=shared_world,
     params:
         backend=agent_backend,
         model=agent_model,

@@ -151,6 +151,11 @@ def episodes_need(wildcards):
     return needs.episodes(plan, wildcards.agent, [wildcards.benchmark])
 
 
+def shared_world(wildcards):
+    """1 where agents must play one after another; the profiles have one to give."""
+    return int(needs.shares_world(wildcards.benchmark))
+
+
 def asked(need):
     """The resources of a rule whose jobs need what the function `need` says."""
 

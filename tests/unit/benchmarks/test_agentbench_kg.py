@@ -178,7 +178,12 @@ def test_an_ontology_restricts_what_is_listed_and_tells_types(tmp_path: Path) ->
 
 
 def test_a_server_lists_what_its_ontology_has(tmp_path: Path, server: str) -> None:
-    question = {"question": "?", "entities": {"A": "m.01"}, "actions": [], "answer": [{"answer_argument": "m.02"}]}
+    question = {
+        "question": "?",
+        "entities": {"A": "m.01"},
+        "actions": ["get_relations(A)"],
+        "answer": [{"answer_argument": "m.02"}],
+    }
     write_json(tmp_path / "std.json", [question])
     write_json(tmp_path / "vocab.json", {"relations": ["city.bridge", "bridge.name"], "attributes": ["bridge.length"]})
     (tmp_path / "fb_roles").write_text("city city.bridge bridge and more\n")

@@ -2,8 +2,9 @@
 
 The sites are hosted by whoever runs this (upstream's images, hundreds of GB) and named in the setting `hosts`; accounts
 come from the environment (WEBARENA_REDDIT_USER, WEBARENA_REDDIT_PASSWORD …). Without them the benchmark is not run.
-What agents do stays on the sites: set them back before each run. Our own small sites are another benchmark with another
-name, `webarena_embedded`; nothing of it is ever written as a score of this one.
+What agents do stays on the sites: the profiles let one agent play at a time, and whoever hosts the sites sets them back
+before each. Our own small sites are another benchmark with another name,
+`webarena_embedded`; nothing of it is ever written as a score of this one.
 
 Seventy-seven answers need a judge. `judge` names a chat model, `judge_api` its prices and cap; with "nobody" they count
 as not solved, and the score says how many that were. Upstream leaves tasks that broke out of the mean; here they count
@@ -41,6 +42,7 @@ NAME = "webarena"
 TITLE = "WebArena"
 DATA = "webarena"
 MEMORY_MB = 8000  # a browser with its pages
+SHARED_WORLD = True  # one set of sites for all agents
 PROTOCOL = (
     "AgentTuning's WebArena in Chromium on its own sites, success rate over all tasks, accessibility tree of the "
     "window, {max_steps} steps, checkpoints at temperature {temperature} "

@@ -23,6 +23,10 @@ def substitutes(command: str, parameters: dict[str, Any], settings: dict[str, An
         found.append("model: trained from scratch in place of public weights")
     if settings.get("environment") in ENVIRONMENTS:
         found.append(f"environment: {settings['environment']}")
+    if settings.get("wiki") == "frozen":
+        found.append("environment: the pages that come with the questions in place of Wikipedia")
+    if settings.get("nouns") == "heuristic" and command == "score_transcripts":
+        found.append("nouns: guessed in place of spaCy's")
     if settings.get("image") == "":
         found.append("environment: this host's programs in place of an image")
     if settings.get("encoder") in ENCODERS and command == "score_transcripts":
