@@ -347,3 +347,10 @@ def test_a_line_that_is_no_reply_is_named(line: bytes, tmp_path: Path) -> None:
 def test_half_a_pair_in_a_line_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "replies.jsonl").write_text('{"key":"x","reply":"a\\ud800"}\n')
     assert read_answers(tmp_path / "replies.jsonl")["x"].text == "a\ufffd"
+
+
+@pytest.mark.parametrize("wrong", [{"concurrency": 0}, {"attempts": 0}, {"max_tokens": -1}, {"concurrency": "8"}])
+def test_counts_with_which_nothing_would_be_asked_are_refused(wrong: dict[str, Any]) -> None:
+    (name,) = wrong
+    with pytest.raises(ConfigError, match=f"settings of m: key {name}: found .*; expected a whole number from 1"):
+        ReplySettings("m", **wrong)

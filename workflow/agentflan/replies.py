@@ -50,6 +50,9 @@ class ReplySettings:
         prompt_price, reply_price: US dollars for a million tokens.
         max_cost, max_total_tokens: caps over all that the cache file holds and this run asks.
         may_be_empty: an empty reply is a reply; else it is asked for again.
+
+    Raises:
+        ConfigError: a count with which nothing would ever be asked.
     """
 
     model: str
@@ -66,6 +69,14 @@ class ReplySettings:
     max_cost: float | None = 1.0
     max_total_tokens: int | None = None
     may_be_empty: bool = False
+
+    def __post_init__(self) -> None:
+        counts = {name: getattr(self, name) for name in ("concurrency", "attempts", "max_tokens")}
+        wrong = [f"{name}: found {count!r}" for name, count in counts.items() if type(count) is not int or count < 1]
+        if wrong:
+            raise ConfigError(
+                [f"settings of {self.model}: key {each}; expected a whole number from 1" for each in wrong]
+            )
 
     @property
     def tariff(self) -> Tariff:

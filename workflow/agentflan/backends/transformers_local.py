@@ -44,7 +44,7 @@ class LocalModel(ChatTokens):
         threads: CPU threads, fixed because sums depend on them.
         rows: requests that are run together at most; 32 are about the fastest for tiny models on a CPU.
         cache_gib: memory for the keys and values of requests that run together.
-        kept_gib: memory for those of conversations, until their next turns.
+        kept_gib: memory for those of conversations, until their next turns; while a call runs, up to twice that.
     """
 
     def __init__(
