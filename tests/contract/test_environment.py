@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import sysconfig
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,8 @@ def test_what_is_installed_is_the_lock(locked: dict[str, str]) -> None:
     differing = [(name, wanted, have) for name, wanted, have in doctor.pins(ROOT) if have != wanted]
     assert differing == []
     known = {"pip", *locked}
-    strangers = {_normal(found.metadata["Name"]) for found in importlib.metadata.distributions()} - known
+    installed = importlib.metadata.distributions(path=[sysconfig.get_path("purelib")])  # not setuptools' own
+    strangers = {_normal(found.metadata["Name"]) for found in installed} - known
     assert strangers == set(), "not in uv.lock"
 
 
