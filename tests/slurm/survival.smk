@@ -83,14 +83,14 @@ rule hungry:
 
 
 rule greedy:
-    """Takes more than it may ever have."""
+    """Takes more than it may ever have, for longer than the controller is away: only that can end a job."""
     output:
         "once/greedy",
     resources:
         mem_mb=lambda wildcards, attempt: 190 * attempt,
     shell:
         "echo {resources.mem_mb} >> starts_greedy;"
-        " python -c 'import time; kept = bytearray(600_000_000); time.sleep(5)' && touch {output}"
+        " python -c 'import time; kept = bytearray(600_000_000); time.sleep(120)' && touch {output}"
 
 
 rule doomed:
