@@ -90,3 +90,13 @@ def test_simulators_in_parallel_keep_the_model_busier(tmp_path: Path, monkeypatc
     assert alone["simulators"] == together["simulators"] == "6"
     assert alone["turns"] == together["turns"] == "6"
     assert float(alone["model_busy_percent"]) < 35 < float(together["model_busy_percent"]) <= 100
+
+
+def test_one_request_at_a_time_is_measured_beside_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "load", lambda data: SimpleNamespace(read=lambda folder: iter(hotpotqa())))
+    model = make_checkpoint(tmp_path / "tiny", "llama2")
+    flags = ["--model", str(model), "--data", str(tmp_path), "--episodes", "2", "--out", str(tmp_path / "speed.csv")]
+    settings = '{"protocol": "chat", "max_steps": 1, "max_new_tokens": 4, "rows": 1}'
+
+    assert main(["measure_episode_speed", "--benchmark", "hotpotqa", *flags, "--settings", settings]) == 0
+    assert [row["same_replies"] for row in read(tmp_path / "speed.csv")] == ["2", "2"]

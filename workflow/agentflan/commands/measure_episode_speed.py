@@ -10,12 +10,12 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
+from agentflan import backends
 from agentflan.arguments import InputPath, OutputPath
-from agentflan.backends import Call, Reply
 from agentflan.benchmarks._flags import add_benchmark, benchmark_of
-from agentflan.benchmarks._protocol import Row, draw
+from agentflan.benchmarks._protocol import Row, Settings, Task, draw
 from agentflan.benchmarks._tasks import checked_tasks
 from agentflan.episodes import play_chunk
 from agentflan.files import write_csv
@@ -33,8 +33,8 @@ def run(arguments: argparse.Namespace) -> str:
     """Play both ways and write a line each."""
     benchmark, settings = benchmark_of(arguments)
     tasks = draw(checked_tasks(benchmark, arguments.data, settings), arguments.episodes, "speed", settings["seed"])
-    measured = {rows: _play(benchmark, tasks, arguments.model, settings, rows) for rows in (1, settings["rows"])}
-    (alone, slow), (together, fast) = measured.values()
+    alone, slow = _play(benchmark, [[task] for task in tasks], arguments.model, settings | {"rows": 1})
+    together, fast = _play(benchmark, [tasks], arguments.model, settings)
     same = sum(one["replies"] == other["replies"] for one, other in zip(alone, together, strict=True))
     names = ("one after another", f"side by side, {settings['rows']} requests together")
     lines = [
@@ -57,18 +57,11 @@ def run(arguments: argparse.Namespace) -> str:
 
 
 def _play(
-    benchmark: Any, tasks: list[dict[str, Any]], folder: Path, settings: dict[str, Any], rows: int
+    benchmark: ModuleType, chunks: list[list[Task]], folder: Path, settings: Settings
 ) -> tuple[list[Row], tuple[float, float]]:
-    """The episodes' rows, and their seconds by the clock and on the processor; the model has replied once before."""
-    from agentflan.backends.transformers_local import LocalModel
-
-    model = LocalModel(folder, settings["threads"], rows)
-    chunks = [[task] for task in tasks] if rows == 1 else [tasks]
-
-    def reply(calls: list[Call]) -> list[Reply]:
-        return model.generate([call.request for call in calls], [call.task["id"] for call in calls])
-
-    play_chunk(benchmark, tasks[:1], reply, settings)
+    """All rows, and their seconds by the clock and on the processor; the model has replied once before."""
+    reply = backends.load("local").start(str(folder), benchmark, settings)
+    play_chunk(benchmark, chunks[0][:1], reply, settings)
     begin, used = time.perf_counter(), time.process_time()
     played = [row for chunk in chunks for row in play_chunk(benchmark, chunk, reply, settings)]
     return played, (time.perf_counter() - begin, time.process_time() - used)
