@@ -2,7 +2,8 @@
 
 The loop is our own, as fast as `generate()` for a batch of equal replies and faster for others: a reply that is done,
 by an end sign or a stop string, leaves the batch, and of a conversation that goes on only what is new is read. A prompt
-that fills the model's context is not cut but marked, and so is a reply that the end of the context cuts off.
+that fills the model's context is marked where its request lets nothing be cut, and so is a reply that the end of the
+context cuts off.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from agentflan.datasets import _harness
+from agentflan.datasets._records import read_prompt as read_texts
 from agentflan.datasets._records import records
 from agentflan.datasets._source import Source, SourceFile
 from agentflan.errors import FileError, RecordError
@@ -83,11 +84,12 @@ def read_prompt(folder: Path) -> dict[str, str]:
     From ``prompt.json``, else from AgentTuning's files; empty without them.
 
     Raises:
-        FileError: AgentTuning's code has another form.
+        FileError: AgentTuning's code has another form, or ``prompt.json`` is damaged.
+        RecordError: ``prompt.json`` holds another text or another type.
     """
     own, code = folder / "prompt.json", folder / _harness.HOTPOTQA.name
     if own.exists():
-        return read_json(own) | {"source": own.name}
+        return read_texts(folder, dict.fromkeys(("instruction", "demonstrations"), str)) | {"source": own.name}
     if not code.exists():
         return {}
     start, examples, end = _harness.Code(code).literal("REACT_INSTRUCTION").partition("{examples}")

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from agentflan.datasets import _harness
-from agentflan.datasets._records import records
+from agentflan.datasets._records import read_object, records
 from agentflan.datasets._source import Source
 from agentflan.errors import RecordError
-from agentflan.files import read_json
 
 KIND = "tasks"
 SOURCE = Source(  # the episodes are those of the package `scienceworld`
@@ -109,7 +108,7 @@ def protocol_episodes() -> Iterator[dict[str, Any]]:
 
 
 def _dialogues(path: Path) -> dict[str, Any]:
-    found = read_json(path)
+    found = read_object(path, {})
     for key, turns in found.items():
         good = isinstance(turns, list) and all(isinstance(turn, str) for turn in turns) and len(turns) % 2 == 0
         if not good and not (key == "instruction" and isinstance(turns, str)):
