@@ -15,6 +15,7 @@ from benchmark_examples import Bench, say
 from agentflan import datasets
 from agentflan.benchmarks import agentbench_kg
 from agentflan.benchmarks._freebase import Program, endpoint, memory, relations_query, subgraph, values_query
+from agentflan.benchmarks._protocol import Row
 from agentflan.errors import ConfigError, FileError, NotAvailable, RecordError
 from agentflan.files import write_json
 
@@ -81,6 +82,12 @@ def test_f1_of_sets() -> None:
     assert agentbench_kg.set_f1(set(), {"b"}) == 0
 
 
+def answered(bench: Bench, replies: list[str]) -> tuple[Row, list[str]]:
+    """The first episode of an agent with these replies, and what its tools said."""
+    row = bench.play(say(*replies))[0]
+    return row, [message["content"] for message in row["messages"] if message["role"] == "user"][2:]
+
+
 def test_tools_say_what_they_find_or_that_they_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench.of("agentbench_kg", monkeypatch, distractors=0)
     replies = [
@@ -96,8 +103,7 @@ def test_tools_say_what_they_find_or_that_they_cannot(monkeypatch: pytest.Monkey
         "Final Answer: #4",
         "Final Answer: #0",
     ]
-    row = bench.play(say(*replies))[0]
-    seen = [message["content"] for message in row["messages"] if message["role"] == "user"][2:]
+    row, seen = answered(bench, replies)
 
     assert seen == [
         "get_neighbors(Arden, city.bridge) cannot be done.",
@@ -124,8 +130,7 @@ def test_the_calls_of_a_line_are_tried_until_one_can_be_done(monkeypatch: pytest
         "Action: get_relations()",
         "Final Answer: #0",
     ]
-    row = bench.play(say(*replies))[0]
-    seen = [message["content"] for message in row["messages"] if message["role"] == "user"][2:]
+    row, seen = answered(bench, replies)
 
     assert seen[:4] == [
         "Observation: [city.bridge]",  # the second call, as the first one fails
